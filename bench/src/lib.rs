@@ -1,0 +1,1 @@
+//! The benchmark harness: Magpie and its peers in the same run.

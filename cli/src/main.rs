@@ -1,0 +1,3 @@
+//! The magpie command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The web page, its live feed and the built-in origin.

@@ -1,0 +1,1 @@
+//! Pictures and the plain arithmetic that every kernel must match.

@@ -1,0 +1,1 @@
+//! CUDA kernels: the list of operations and the names of their plain twins.

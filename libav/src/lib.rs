@@ -1,0 +1,1 @@
+//! The only room that touches FFmpeg's libraries: demux, decode, audio, software encoders.

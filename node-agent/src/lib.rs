@@ -1,0 +1,1 @@
+//! Inventory, slots, the lease loop, tasks, sandboxed workers and transfer.

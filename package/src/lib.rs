@@ -1,0 +1,1 @@
+//! CMAF boxes, HLS, DASH, WebVTT and image tracks. No unsafe, no I/O.

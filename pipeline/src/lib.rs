@@ -1,0 +1,1 @@
+//! One chunk on one machine, as stages with bounded queues between them.

@@ -1,0 +1,1 @@
+//! Policy, lifecycle, driver, reaper and the gRPC services.

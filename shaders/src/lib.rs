@@ -1,0 +1,1 @@
+//! Vulkan shaders: the same operations under the same names.

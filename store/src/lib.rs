@@ -1,0 +1,1 @@
+//! Every atomic operation of the farm with its guarantee: memory and Redis.

@@ -1,0 +1,1 @@
+//! Whole-farm tests.
