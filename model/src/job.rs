@@ -1,1 +1,161 @@
-//! To be filled.
+//! Jobs as the store keeps them.
+
+use crate::{Failure, JobId, TenantId, TitleId};
+use serde::{Deserialize, Serialize};
+
+/// Where a job is. The last four are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The probe reads the source.
+    Probing,
+    /// Pictures, sound, text and images are made and checked.
+    Processing,
+    /// Flagged by quality control: waits for a person.
+    Review,
+    /// Files are written and verified.
+    Packaging,
+    /// The catalog points to it.
+    Published,
+    /// Refused by quality control or by a person.
+    Rejected,
+    /// Ended by a failure.
+    Failed,
+    /// Ended by a person.
+    Cancelled,
+}
+
+impl Phase {
+    /// Every phase in order.
+    pub const ALL: [Self; 8] = [
+        Self::Probing,
+        Self::Processing,
+        Self::Review,
+        Self::Packaging,
+        Self::Published,
+        Self::Rejected,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Whether nothing more will happen by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Published | Self::Rejected | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name on the wire and in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Probing => "probing",
+            Self::Processing => "processing",
+            Self::Review => "review",
+            Self::Packaging => "packaging",
+            Self::Published => "published",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Phase {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is not a phase"))
+    }
+}
+
+/// A job to be added to the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The title.
+    pub title: TitleId,
+    /// Name of the profile.
+    pub profile: String,
+    /// Where the source is.
+    pub source_url: String,
+    /// 0 (last) to 100 (first).
+    pub priority: u8,
+    /// Trace of the submitter, may be empty.
+    pub traceparent: String,
+}
+
+/// A job as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The title.
+    pub title: TitleId,
+    /// Name of the profile.
+    pub profile: String,
+    /// Where the source is.
+    pub source_url: String,
+    /// 0 (last) to 100 (first).
+    pub priority: u8,
+    /// Trace of the submitter, may be empty.
+    pub traceparent: String,
+    /// Where it is.
+    pub phase: Phase,
+    /// The phase it failed in, to which a retry leads back.
+    pub failed_in: Option<Phase>,
+    /// Raised by every change of the job or of its tasks.
+    pub version: u64,
+    /// Why it failed or was rejected.
+    pub failure: Option<Failure>,
+    /// Version of the title that it published or fills, 0 for none yet.
+    pub title_version: u32,
+    /// When it was accepted, in milliseconds since 1970.
+    pub accepted_at_ms: u64,
+    /// When it last changed.
+    pub changed_at_ms: u64,
+    /// Units of all tasks known so far.
+    pub units: u32,
+    /// Units that are committed.
+    pub units_done: u32,
+}
+
+/// Which jobs a listing shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Of one tenant.
+    pub tenant: Option<TenantId>,
+    /// Of one title.
+    pub title: Option<TitleId>,
+    /// In one of these phases; all when empty.
+    pub phases: Vec<Phase>,
+}
+
+/// One page of a listing, newest job first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<JobRecord>,
+    /// Give this back to get the next page; empty at the end.
+    pub next: String,
+}
+
+/// The person's answer to a flagged title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewAnswer {
+    /// Publish it.
+    Approve,
+    /// Do not.
+    Reject,
+}
