@@ -1,1 +1,23 @@
-//! Whole-farm tests.
+//! The harness of the whole-farm tests: real programs, a real Redis, real clips, all private to one
+//! test. It knows how to start things and how to wait for them, and nothing about what the farm
+//! does; what is asserted stands in `tests/tests/`.
+//!
+//! Every wait has a bound, and everything started dies with the value that stands for it.
+
+mod clip;
+mod json;
+mod magpie;
+mod place;
+mod process;
+mod redis;
+mod tool;
+mod wait;
+
+pub use clip::Clip;
+pub use json::{at, lines_of_json, read_json};
+pub use magpie::{Finished, Magpie, magpie_path};
+pub use place::{Place, free_address};
+pub use process::Process;
+pub use redis::Redis;
+pub use tool::{require, skip};
+pub use wait::wait_until;

@@ -1,0 +1,186 @@
+//! A program that runs beside the test: its output is collected, signals reach it and everything it
+//! started, and it does not outlive the value that stands for it.
+
+use crate::wait_until;
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Output kept of one stream; a program that says more than this is broken.
+const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A running program.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl Process {
+    /// Starts a program in a process group of its own, so that a signal to it spares the test.
+    pub fn start(name: &str, mut command: Command) -> Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.process_group(0);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("start {command:?}"))?;
+        let stdout = Output::collect(child.stdout.take().expect("stdout is piped above"));
+        let stderr = Output::collect(child.stderr.take().expect("stderr is piped above"));
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to its standard output until now.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// What it has written to its standard error until now.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits for a line, of either stream, that contains a text, and returns the line.
+    pub fn wait_for_line(&mut self, text: &str, bound: Duration) -> Result<String> {
+        let what = format!("a line with {text:?} from {}", self.name);
+        let found = wait_until(&what, bound, || {
+            let ended = self.child.try_wait().context("look after a process")?;
+            let output = self.stdout() + "\n" + &self.stderr();
+            // Only whole lines: the end of a line may carry the address that a test reads from it.
+            let complete = output.rfind('\n').map_or("", |end| &output[..end]);
+            match (complete.lines().find(|line| line.contains(text)), ended) {
+                (Some(line), _) => Ok(Some(line.to_owned())),
+                (None, Some(status)) => bail!("{} ended with {status}", self.name),
+                (None, None) => Ok(None),
+            }
+        });
+        found.with_context(|| self.last_words())
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self, bound: Duration) -> Result<ExitStatus> {
+        let what = format!("the end of {}", self.name);
+        let child = &mut self.child;
+        let status = wait_until(&what, bound, || {
+            child.try_wait().context("look after a process")
+        });
+        if status.is_ok() {
+            self.stdout.finish();
+            self.stderr.finish();
+        }
+        status.with_context(|| self.last_words())
+    }
+
+    /// Asks it to end (SIGTERM), as systemd does; only the program itself is asked.
+    pub fn terminate(&self) -> Result<()> {
+        kill_process(self.pid(), Signal::TERM).context("send SIGTERM")
+    }
+
+    /// Stops it where it is (SIGSTOP) with all its children, like a host that hangs.
+    pub fn freeze(&self) -> Result<()> {
+        kill_process_group(self.pid(), Signal::STOP).context("send SIGSTOP")
+    }
+
+    /// Lets it go on after [`Process::freeze`].
+    pub fn thaw(&self) -> Result<()> {
+        kill_process_group(self.pid(), Signal::CONT).context("send SIGCONT")
+    }
+
+    /// Kills it and all its children at once, like a host that loses power.
+    pub fn kill(&mut self) -> Result<()> {
+        kill_process_group(self.pid(), Signal::KILL).context("send SIGKILL")?;
+        self.child.wait().context("reap a process")?;
+        Ok(())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn last_words(&self) -> String {
+        let tail = |text: String| {
+            let lines: Vec<_> = text.lines().rev().take(30).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        format!(
+            "{} said:\n{}\n{}",
+            self.name,
+            tail(self.stdout()),
+            tail(self.stderr())
+        )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A process that was reaped has given its id back, and the id may be another's by now.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// One stream, read to its end by a thread.
+#[derive(Debug)]
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Output {
+    fn collect(source: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let target = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut lines = BufReader::new(source);
+            let mut line = Vec::new();
+            while lines
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|count| count > 0)
+            {
+                let mut target = target.lock().unwrap_or_else(PoisonError::into_inner);
+                if target.len() + line.len() <= OUTPUT_BYTES_MAX {
+                    target.append(&mut line);
+                }
+                line.clear();
+            }
+        });
+        Self {
+            bytes,
+            reader: Some(reader),
+        }
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Waits until everything that was written has been read. Only for a process that has ended.
+    fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // The reader does nothing that panics; if it did, the text until then is what there is.
+            let _ = reader.join();
+        }
+    }
+}
