@@ -1,1 +1,256 @@
-//! Every atomic operation of the farm with its guarantee: memory and Redis.
+//! Every atomic operation of the farm, each with its guarantee. Two backends: `memory` serves one
+//! process, the simulation and tests; `redis` serves the farm. One contract suite runs on both.
+//!
+//! Redis coordinates; object storage is the truth. Nothing here holds media bytes or facts, only who
+//! may do what and what is done. Times come from the store's own clock, never from a caller's.
+
+pub mod error;
+
+pub use error::{Error, Result};
+
+use async_trait::async_trait;
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::node::{NodeInfo, NodeRecord};
+use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::{ChunkId, Failure, JobId, NodeId};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Result of [`Store::submit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// The job is new.
+    New,
+    /// A job with this id exists; nothing was changed.
+    Exists,
+}
+
+/// One step of a job's life, done if the job is still in the phase it was decided in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// The phase that the decision was made in.
+    pub from: Phase,
+    /// The phase after it; may be the same.
+    pub to: Phase,
+    /// Tasks to add. Those that exist already are left as they are.
+    pub add: Vec<NewTask>,
+    /// Why the job failed or was rejected.
+    pub failure: Option<Failure>,
+    /// Version of the title that the job fills, once it is known.
+    pub title_version: Option<u32>,
+}
+
+/// A job that needs a decision, held for a moment by one caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    /// The job.
+    pub job: JobId,
+    /// Its version when it was handed out.
+    pub version: u64,
+}
+
+/// What a failure leads to; decided by the scheduler's retry policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// The chunk is queued again, not before `delay`.
+    Retry {
+        /// Time to wait.
+        delay: Duration,
+        /// Whether the attempt counts.
+        counted: bool,
+        /// Whether other nodes are preferred.
+        elsewhere: bool,
+    },
+    /// The chunk goes to the DLQ and its task is dead.
+    Dead,
+}
+
+/// State of a lease that a node asked to renew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// Renewed for another TTL.
+    Held,
+    /// Ended or taken away: stop the work.
+    Lost,
+}
+
+/// A lease that ended without a word from its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The token of the lease that ended.
+    pub token: Token,
+    /// Who held it.
+    pub node: NodeId,
+    /// Attempts that had failed before this one.
+    pub attempts: u32,
+}
+
+/// A chunk that rests until a person acts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadChunk {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// Units of it that are not done.
+    pub units: Vec<u32>,
+    /// The failures of its attempts, oldest first; bounded to the last eight.
+    pub failures: Vec<DeadAttempt>,
+    /// When it came here, in milliseconds since 1970.
+    pub dead_at_ms: u64,
+}
+
+/// One failed attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadAttempt {
+    /// Where it ran.
+    pub node: NodeId,
+    /// When it failed, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueueDepth {
+    /// Jobs that are not in a final phase.
+    pub jobs: u64,
+    /// Chunks that wait for a node.
+    pub chunks_queued: u64,
+    /// Chunks that a node holds.
+    pub chunks_held: u64,
+    /// Units not committed of queued and held chunks.
+    pub units_left: u64,
+    /// Expected seconds of work in those units.
+    pub seconds_left: f64,
+    /// Chunks in the DLQ.
+    pub dead: u64,
+}
+
+/// What a node asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// The node.
+    pub node: NodeId,
+    /// Digest of its build ids; tasks that name another digest are not offered.
+    pub builds: String,
+    /// How long the lease lasts without a renewal.
+    pub ttl: Duration,
+    /// Whether it may take a part of a chunk that another node holds.
+    pub steal: Steal,
+}
+
+/// Whether a take may split a held chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steal {
+    /// Queued chunks only.
+    Never,
+    /// When no queued chunk fits: the second half of the unclaimed part of the richest held chunk.
+    /// A single unclaimed unit is taken whole.
+    WhenIdle,
+}
+
+/// The store. Every method is one atomic step: it happens whole or not at all, and callers on other
+/// machines see it before or after, never half. Every method may be repeated after an
+/// [`Error::Unavailable`], when the caller does not know whether it happened; what a repetition then
+/// does is stated.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Adds a job in phase `Probing` with its first tasks. A repetition answers `Exists`.
+    async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted>;
+
+    /// The job; [`Error::NotFound`] when there is none.
+    async fn job(&self, job: &JobId) -> Result<JobRecord>;
+
+    /// Jobs, newest first. `page` is empty or the `next` of the page before.
+    async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage>;
+
+    /// The tasks of a job with their unfinished chunks and committed units.
+    async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>>;
+
+    /// Takes a step if the job is still in `advance.from`; answers whether it did. Tasks are added in
+    /// the same step: blocked until all of `after` are done, else their chunks are queued. A final
+    /// phase takes the job's chunks out of the queue and ends their leases. A repetition
+    /// finds another phase and answers false, or changes nothing where `from` equals `to`.
+    async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
+
+    /// Leads a failed job back to the phase it failed in: its dead chunks are queued again with no
+    /// attempts counted. [`Error::Conflict`] when the job has not failed.
+    async fn revive(&self, job: &JobId) -> Result<()>;
+
+    /// Takes a job that changed since it was last settled, and holds it for `hold`, so that one caller
+    /// at a time decides about it. `None` when there is none.
+    async fn attend(&self, hold: Duration) -> Result<Option<Attention>>;
+
+    /// Says that a job was decided about. If it changed meanwhile it stays in need of attention.
+    async fn settle(&self, attention: &Attention) -> Result<()>;
+
+    /// Marks a job as in need of attention after `delay`.
+    async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()>;
+
+    /// Grants a chunk: a queued one by priority of the job, then age; else, if asked, a part of a
+    /// held one. A repetition may grant another chunk; the first lease then ends by itself.
+    async fn take(&self, want: &Want) -> Result<Option<Grant>>;
+
+    /// Claims the next unit of a held chunk that is not committed. At most two units are claimed and
+    /// not committed at a time ([`Error::Conflict`]).
+    async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim>;
+
+    /// Marks a unit as done. The commit of a task's last unit makes the task done and queues what
+    /// waited for it in the same step. A chunk with nothing left is finished and its lease ends.
+    async fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed>;
+
+    /// Renews leases and notes a sign of life of the node.
+    async fn renew(
+        &self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+    ) -> Result<Vec<Renewed>>;
+
+    /// Hands a chunk back without a failure: its claimed units are unclaimed, it is queued at once.
+    /// A stale token changes nothing.
+    async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()>;
+
+    /// Ends a lease with a failure. A stale token changes nothing and answers false.
+    async fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool>;
+
+    /// Leases that have ended, at most `limit`. They stay until `fail` or `release` is called with
+    /// their token.
+    async fn expired(&self, limit: u32) -> Result<Vec<Expired>>;
+
+    /// Adds or replaces a node.
+    async fn register(&self, node: &NodeInfo) -> Result<()>;
+
+    /// All nodes that were seen within `within`, by id.
+    async fn nodes(&self, within: Duration) -> Result<Vec<NodeRecord>>;
+
+    /// Tells a node to finish what it holds and take nothing new.
+    async fn drain(&self, node: &NodeId) -> Result<()>;
+
+    /// The DLQ, oldest first.
+    async fn dead(&self) -> Result<Vec<DeadChunk>>;
+
+    /// Removes a chunk from the DLQ for good; its job stays failed.
+    async fn drop_dead(&self, chunk: &ChunkId) -> Result<()>;
+
+    /// How much there is to do.
+    async fn depth(&self) -> Result<QueueDepth>;
+
+    /// Milliseconds since 1970 on the store's clock.
+    async fn now_ms(&self) -> Result<u64>;
+}
