@@ -1,6 +1,6 @@
 //! Tools that a test needs and a machine may lack. A skip is never silent: it is printed, written
 //! to the file named by `MAGPIE_SKIPS` (where `cargo xtask test` counts it), and an error when
-//! `MAGPIE_REQUIRE_TOOLS=1`, as it is in CI.
+//! `MAGPIE_REQUIRE_TOOLS=1`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
