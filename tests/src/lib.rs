@@ -10,6 +10,7 @@ mod magpie;
 mod place;
 mod process;
 mod redis;
+pub mod sources;
 mod tool;
 mod wait;
 

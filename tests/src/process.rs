@@ -63,11 +63,14 @@ impl Process {
     pub fn wait_for_line(&mut self, text: &str, bound: Duration) -> Result<String> {
         let what = format!("a line with {text:?} from {}", self.name);
         let found = wait_until(&what, bound, || {
-            let ended = self.child.try_wait().context("look after a process")?;
-            let output = self.stdout() + "\n" + &self.stderr();
-            // Only whole lines: the end of a line may carry the address that a test reads from it.
-            let complete = output.rfind('\n').map_or("", |end| &output[..end]);
-            match (complete.lines().find(|line| line.contains(text)), ended) {
+            // Looked at before the output: what was written before the end is then in the output.
+            let ended = self
+                .child
+                .try_wait()
+                .context("look after a process")?
+                .filter(|_| self.is_read());
+            let output = self.stdout() + &self.stderr();
+            match (output.lines().find(|line| line.contains(text)), ended) {
                 (Some(line), _) => Ok(Some(line.to_owned())),
                 (None, Some(status)) => bail!("{} ended with {status}", self.name),
                 (None, None) => Ok(None),
@@ -76,17 +79,14 @@ impl Process {
         found.with_context(|| self.last_words())
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself and all its output is read. A child of it that lives on and
+    /// holds its output open makes this an error: nothing may outlive the program.
     pub fn wait(&mut self, bound: Duration) -> Result<ExitStatus> {
-        let what = format!("the end of {}", self.name);
-        let child = &mut self.child;
+        let what = format!("the end of {} and of its output", self.name);
         let status = wait_until(&what, bound, || {
-            child.try_wait().context("look after a process")
+            let status = self.child.try_wait().context("look after a process")?;
+            Ok(status.filter(|_| self.is_read()))
         });
-        if status.is_ok() {
-            self.stdout.finish();
-            self.stderr.finish();
-        }
         status.with_context(|| self.last_words())
     }
 
@@ -110,6 +110,11 @@ impl Process {
         kill_process_group(self.pid(), Signal::KILL).context("send SIGKILL")?;
         self.child.wait().context("reap a process")?;
         Ok(())
+    }
+
+    /// Whether everything that was written has been read.
+    fn is_read(&self) -> bool {
+        self.stdout.reader.is_finished() && self.stderr.reader.is_finished()
     }
 
     fn pid(&self) -> Pid {
@@ -140,11 +145,11 @@ impl Drop for Process {
     }
 }
 
-/// One stream, read to its end by a thread.
+/// One stream, read to its end by a thread, in whole lines.
 #[derive(Debug)]
 struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
-    reader: Option<JoinHandle<()>>,
+    reader: JoinHandle<()>,
 }
 
 impl Output {
@@ -165,22 +170,11 @@ impl Output {
                 line.clear();
             }
         });
-        Self {
-            bytes,
-            reader: Some(reader),
-        }
+        Self { bytes, reader }
     }
 
     fn text(&self) -> String {
         let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Waits until everything that was written has been read. Only for a process that has ended.
-    fn finish(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            // The reader does nothing that panics; if it did, the text until then is what there is.
-            let _ = reader.join();
-        }
     }
 }
