@@ -21,6 +21,7 @@ pub mod facts;
 pub mod qc;
 pub mod catalog;
 pub mod content_key;
+pub mod layout;
 
 pub use failure::{Failure, FailureKind};
 pub use id::{ChunkId, InvalidId, JobId, NodeId, TaskId, TaskName, TenantId, TitleId};

@@ -1,0 +1,72 @@
+//! Where things are in object storage. The only place that builds these paths.
+
+use crate::{JobId, TaskId, TitleId};
+
+/// What was asked.
+pub fn ticket(job: &JobId) -> String {
+    format!("jobs/{job}/ticket.json")
+}
+
+/// What the probe found.
+pub fn source_info(job: &JobId) -> String {
+    format!("jobs/{job}/probe.json")
+}
+
+/// What was decided.
+pub fn plan(job: &JobId) -> String {
+    format!("jobs/{job}/plan.json")
+}
+
+/// Result of a task with one unit.
+pub fn task_result(task: &TaskId) -> String {
+    format!("jobs/{}/tasks/{}.json", task.job, task.name)
+}
+
+/// A person's answer to a flagged title.
+pub fn review(job: &JobId) -> String {
+    format!("jobs/{job}/review.json")
+}
+
+/// What came of a job.
+pub fn report(job: &JobId) -> String {
+    format!("jobs/{job}/report.json")
+}
+
+/// Folder of all jobs.
+pub const JOBS: &str = "jobs";
+
+/// The job of an idempotency key; `hash` is of tenant and key.
+pub fn idempotency(tenant: &str, hash: &str) -> String {
+    format!("idempotency/{tenant}/{hash}.json")
+}
+
+/// Facts of a piece of output.
+pub fn facts(key: &str) -> String {
+    format!("segments/{key}.json")
+}
+
+/// Bytes of a piece of output; `extension` is `m4s`, `tiles`, `vtt` or `jpg`.
+pub fn bytes(key: &str, sha256: &str, extension: &str) -> String {
+    format!("segments/{key}/{sha256}.{extension}")
+}
+
+/// Folder of a version of a title.
+pub fn version(title: &TitleId, version: u32) -> String {
+    format!("titles/{title}/v{version}")
+}
+
+/// The file that reserves a version's number.
+pub fn version_file(title: &TitleId, version: u32) -> String {
+    format!("titles/{title}/v{version}/version.json")
+}
+
+/// Folder of the catalog.
+pub const CATALOG: &str = "catalog";
+
+/// Which version of a title is published.
+pub fn catalog(title: &TitleId) -> String {
+    format!("catalog/{title}.json")
+}
+
+/// The number that every rebuilt or failed-over store raises.
+pub const EPOCH: &str = "epoch.json";
