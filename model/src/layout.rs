@@ -7,7 +7,7 @@ pub fn ticket(job: &JobId) -> String {
     format!("jobs/{job}/ticket.json")
 }
 
-/// What the probe found.
+/// What the probe found: a [`crate::plan::Probed`], written by the probe task on a node.
 pub fn source_info(job: &JobId) -> String {
     format!("jobs/{job}/probe.json")
 }
@@ -17,12 +17,19 @@ pub fn plan(job: &JobId) -> String {
     format!("jobs/{job}/plan.json")
 }
 
-/// Result of a task with one unit.
+/// Result of a task with one unit, written by the node before the commit: `Vec<AudioFacts>` for sound,
+/// `TextFacts`, `ImageFacts`, `Verdict` for qc, `PackageManifest` for package and for verify.
 pub fn task_result(task: &TaskId) -> String {
     format!("jobs/{}/tasks/{}.json", task.job, task.name)
 }
 
-/// A person's answer to a flagged title.
+/// Which version of its title a job fills: a [`crate::catalog::VersionFile`], written by the scheduler
+/// before the package task is added.
+pub fn job_version(job: &JobId) -> String {
+    format!("jobs/{job}/version.json")
+}
+
+/// A person's answer to a flagged title: a [`crate::job::ReviewAnswer`].
 pub fn review(job: &JobId) -> String {
     format!("jobs/{job}/review.json")
 }

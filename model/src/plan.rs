@@ -53,6 +53,16 @@ pub struct Sidecar {
     pub hearing_impaired: bool,
 }
 
+/// What the probe task found: `jobs/<job>/probe.json`. The plan pins the builds of the node that
+/// probed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The source.
+    pub source: crate::source::SourceInfo,
+    /// Versions on the node that probed it.
+    pub builds: BuildIds,
+}
+
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
