@@ -134,7 +134,7 @@ fn skip_item<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) {
 fn without_comment(line: &str) -> &str {
     let comment = line
         .match_indices("//")
-        .find(|(at, _)| line[..*at].matches('"').count() % 2 == 0);
+        .find(|(at, _)| line[..*at].matches('"').count().is_multiple_of(2));
     comment.map_or(line, |(at, _)| &line[..at])
 }
 
