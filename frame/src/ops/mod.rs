@@ -1,0 +1,21 @@
+//! The operations on pictures, one module each, under the names that the kernels and the shaders
+//! carry too.
+//!
+//! All of them write into a picture that the caller owns and reshape it, so that a running pipeline
+//! allocates nothing.
+
+mod cpu;
+
+pub mod scale;
+
+pub use cpu::CpuLevel;
+
+/// The names of the operations: folders in `kernels/` and `shaders/`, rows in the bench.
+pub const OPS: &[&str] = &[
+    "scale",
+    "convert",
+    "orient",
+    "deinterlace",
+    "luma_stats",
+    "tile",
+];

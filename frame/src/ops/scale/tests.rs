@@ -1,0 +1,195 @@
+//! Parity with the plain twin and with `fast_image_resize`, siting, and the bounds.
+
+use super::{Scaler, Siting, Weights, plain};
+use crate::ops::CpuLevel;
+use crate::{Error, Picture, PixelFormat, Range, Size};
+use fast_image_resize as peer;
+
+/// Noise with flat and extreme stretches, the same for the same seed.
+fn noise(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed | 1;
+    let next = |index: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        match (index / 37) % 5 {
+            0 => 255 * (state >> 31) as u8,
+            1 => 128,
+            _ => (state >> 24) as u8,
+        }
+    };
+    (0..count).map(next).collect()
+}
+
+fn noisy_picture(size: Size, seed: u32) -> Picture {
+    let mut picture = Picture::new(PixelFormat::Yuv420p8, size.width, size.height).unwrap();
+    for (seed, plane) in (seed..).zip(picture.planes_mut()) {
+        let data = plane.as_u8_mut().unwrap();
+        data.copy_from_slice(&noise(data.len(), seed));
+    }
+    picture
+}
+
+fn scaled(source: &Picture, target: Size, level: CpuLevel) -> Picture {
+    let mut scaler = Scaler::new(source.size(), &[target], level).unwrap();
+    let mut targets = [Picture::new(PixelFormat::Gray8, 1, 1).unwrap()];
+    scaler.scale(source, &mut targets).unwrap();
+    let [target] = targets;
+    target
+}
+
+const SIZES: [(u32, u32); 14] = [
+    (1, 1),
+    (2, 2),
+    (3, 1),
+    (1, 7),
+    (15, 17),
+    (16, 16),
+    (33, 31),
+    (64, 36),
+    (101, 67),
+    (128, 72),
+    (320, 180),
+    (426, 240),
+    (641, 359),
+    (1280, 720),
+];
+
+#[test]
+fn every_cpu_level_equals_the_plain_twin() {
+    for level in CpuLevel::ALL {
+        if !level.is_available() {
+            println!("skipped: this processor has no {level:?}");
+            continue;
+        }
+        for (seed, (width, height)) in (1..).zip(SIZES) {
+            let source = noisy_picture(Size::new(width, height), seed);
+            for (width, height) in SIZES {
+                let target = Size::new(width, height);
+                let plain = scaled(&source, target, CpuLevel::None);
+                let vector = scaled(&source, target, level);
+                assert!(plain == vector, "{level:?}: {} to {target}", source.size());
+            }
+        }
+    }
+}
+
+fn peer_levels() -> Vec<peer::CpuExtensions> {
+    let mut levels = vec![peer::CpuExtensions::None];
+    #[cfg(target_arch = "x86_64")]
+    levels.extend([peer::CpuExtensions::Sse4_1, peer::CpuExtensions::Avx2]);
+    levels
+}
+
+#[test]
+fn the_plain_twin_equals_fast_image_resize() {
+    // Its extensions can only be chosen in unsafe code; its own choice is the best one.
+    let mut resizer = peer::Resizer::new();
+    for level in peer_levels() {
+        if level != resizer.cpu_extensions() {
+            println!("skipped: fast_image_resize with {level:?}, it chose another level");
+        }
+    }
+    for (seed, (from_width, from_height)) in (1..).zip(SIZES) {
+        let source = noise((from_width * from_height) as usize, seed);
+        let view =
+            peer::images::ImageRef::new(from_width, from_height, &source, peer::PixelType::U8);
+        for (width, height) in SIZES {
+            let mut expected = peer::images::Image::new(width, height, peer::PixelType::U8);
+            resizer
+                .resize(view.as_ref().unwrap(), &mut expected, None)
+                .unwrap();
+            let step = |from: u32, to: u32| f64::from(from) / f64::from(to);
+            let weights = |from, to| Weights::new(from, to, step(from, to), Siting::Centred);
+            let (horizontal, vertical) = (weights(from_width, width), weights(from_height, height));
+            let mut target = vec![0; (width * height) as usize];
+            plain::scale_plane(
+                &source,
+                from_width as usize,
+                (&horizontal, &vertical),
+                &mut target,
+            );
+            assert!(
+                target == expected.buffer(),
+                "{from_width}x{from_height} to {width}x{height}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flat_picture_stays_flat() {
+    for code in [0, 16, 127, 235, 255] {
+        let mut source = Picture::new(PixelFormat::Yuv420p8, 350, 197).unwrap();
+        for plane in source.planes_mut() {
+            plane.as_u8_mut().unwrap().fill(code);
+        }
+        for (width, height) in [(128, 72), (349, 196), (1, 1), (700, 400)] {
+            let target = scaled(&source, Size::new(width, height), CpuLevel::Best);
+            for plane in target.planes() {
+                assert!(
+                    plane.as_u8().unwrap().iter().all(|&v| v == code),
+                    "{width}x{height}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn chroma_edges_stay_on_their_luma_edges() {
+    // A ramp along x, drawn where left-sited chroma belongs: sample c at luma centre 2c + 0.5.
+    let (width, height) = (640, 64);
+    let mut source = Picture::new(PixelFormat::Yuv420p8, width, height).unwrap();
+    for (index, plane) in source.planes_mut().iter_mut().enumerate() {
+        let step = if index == 0 { 1.0 } else { 2.0 };
+        let columns = plane.width();
+        for (x, sample) in plane.as_u8_mut().unwrap().iter_mut().enumerate() {
+            *sample = (16.0 + ((x % columns) as f64 * step + 0.5) / 3.0).round() as u8;
+        }
+    }
+    let target = scaled(&source, Size::new(160, 16), CpuLevel::Best);
+    let luma = target.planes()[0].as_u8().unwrap();
+    let chroma = target.planes()[1].as_u8().unwrap();
+    for x in 10..70 {
+        let (on_luma, on_chroma) = (
+            i32::from(luma[160 * 8 + 2 * x]),
+            i32::from(chroma[80 * 4 + x]),
+        );
+        assert!(
+            (on_luma - on_chroma).abs() <= 1,
+            "column {x}: {on_luma} and {on_chroma}"
+        );
+    }
+}
+
+#[test]
+fn the_same_size_is_a_copy_and_keeps_the_range() {
+    let mut source = noisy_picture(Size::new(77, 45), 5);
+    source.set_range(Range::Full);
+    assert_eq!(scaled(&source, source.size(), CpuLevel::Best), source);
+}
+
+#[test]
+fn what_was_not_agreed_is_refused() {
+    let size = Size::new(16, 16);
+    let mut scaler = Scaler::new(size, &[size], CpuLevel::Best).unwrap();
+    let mut target = [Picture::new(PixelFormat::Gray8, 1, 1).unwrap()];
+    let deep = Picture::new(PixelFormat::Yuv420p10, 16, 16).unwrap();
+    assert!(matches!(
+        scaler.scale(&deep, &mut target),
+        Err(Error::Format { .. })
+    ));
+    let other = Picture::new(PixelFormat::Yuv420p8, 16, 18).unwrap();
+    assert!(matches!(
+        scaler.scale(&other, &mut target),
+        Err(Error::Shape { .. })
+    ));
+    let source = Picture::new(PixelFormat::Yuv420p8, 16, 16).unwrap();
+    assert!(matches!(
+        scaler.scale(&source, &mut []),
+        Err(Error::Shape { .. })
+    ));
+    assert!(Scaler::new(Size::new(0, 1), &[size], CpuLevel::Best).is_err());
+    assert!(Scaler::new(size, &[Size::new(1, 16385)], CpuLevel::Best).is_err());
+}
