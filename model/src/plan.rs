@@ -198,3 +198,66 @@ impl Plan {
         self.video.as_ref().and_then(|v| v.groups.first()).is_some_and(|first| first.name == name)
     }
 }
+
+/// The few lines of a plan that tables and progress bars need; the full plan stays in storage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// All renditions, smallest first within their group.
+    pub renditions: Vec<RenditionSummary>,
+    /// Ids of the sound outputs.
+    pub audio: Vec<String>,
+    /// Ids of the text tracks.
+    pub text: Vec<String>,
+    /// Output frames; 0 without pictures.
+    pub frames: u32,
+    /// Output frames per second; `None` without pictures.
+    pub frame_rate: Option<Rational>,
+    /// Segments of every rendition.
+    pub segments: u32,
+    /// How the frame map came about.
+    pub map_reason: String,
+    /// Length of the title in seconds.
+    pub duration: Rational,
+}
+
+/// One rendition of a [`PlanSummary`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenditionSummary {
+    /// Its id.
+    pub id: String,
+    /// Name of the task that makes it.
+    pub task: String,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+    /// Encoder family with the reason for it.
+    pub encoder: String,
+}
+
+impl Plan {
+    /// The summary of this plan.
+    pub fn summary(&self) -> PlanSummary {
+        let groups = self.video.iter().flat_map(|video| &video.groups);
+        let renditions = groups.flat_map(|group| {
+            group.renditions.iter().map(|one| RenditionSummary {
+                id: one.id.clone(),
+                task: format!("video-{}", group.name),
+                width: one.width,
+                height: one.height,
+                encoder: format!("{}: {}", one.family.as_str(), one.family_reason),
+            })
+        });
+        let grid = self.video.as_ref().map(|video| &video.grid);
+        PlanSummary {
+            renditions: renditions.collect(),
+            audio: self.audio.iter().flat_map(|a| &a.outputs).map(|o| o.id.clone()).collect(),
+            text: self.text.iter().map(|text| format!("text-{}", text.index)).collect(),
+            frames: grid.map_or(0, |grid| grid.frames),
+            frame_rate: grid.map(|grid| grid.frame_rate),
+            segments: grid.map_or(0, |grid| grid.segments()),
+            map_reason: self.video.as_ref().map_or_else(String::new, |v| v.map_reason.clone()),
+            duration: self.duration,
+        }
+    }
+}
