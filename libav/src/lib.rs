@@ -1,1 +1,29 @@
 //! The only room that touches FFmpeg's libraries: demux, decode, audio, software encoders.
+//!
+//! Not here: decisions. What to decode, how to scale and what a failure means for a job is decided
+//! elsewhere. The one fact to know: nothing here opens a file or a network connection; all bytes
+//! come through [`ByteSource`], so the crate works inside a sandbox that has neither.
+
+// FFmpeg is a C library; every unsafe block says why it holds, and the public API is safe.
+#![allow(unsafe_code)]
+
+mod sys;
+
+mod error;
+mod log;
+
+mod avio;
+mod byte_source;
+mod dictionary;
+mod frame_handle;
+mod packet;
+
+mod decode;
+mod demux;
+
+pub use byte_source::{ByteSource, FileSource, MemorySource};
+pub use decode::{DecodedPicture, DecoderOptions, VideoDecoder};
+pub use demux::{CodecParameters, Demuxer, Disposition, StreamInfo, StreamKind};
+pub use error::{Error, Result};
+pub use log::recent_log;
+pub use packet::Packet;
