@@ -1,6 +1,11 @@
 //! The wire: magpie/v1 and the one place where it meets the model. Messages never travel further
 //! into the farm than the service that reads them.
 
+mod convert;
+mod error;
+
+pub use error::{Error, Result};
+
 /// The generated messages, clients and servers of `magpie/v1`.
 #[allow(missing_docs, clippy::all, clippy::unwrap_used, unreachable_pub)]
 pub mod v1 {
