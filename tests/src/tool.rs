@@ -36,7 +36,8 @@ pub fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {line}");
     if let Some(path) = std::env::var_os("MAGPIE_SKIPS") {
         let file = OpenOptions::new().append(true).create(true).open(path);
-        let _ = file.and_then(|mut file| writeln!(file, "{line}"));
+        // In one write: tests of the same program append at the same time.
+        let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     }
 }
 
