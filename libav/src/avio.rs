@@ -35,7 +35,12 @@ unsafe impl Send for Avio {}
 impl Avio {
     pub(crate) fn new(source: Box<dyn ByteSource>) -> Result<Self> {
         let length = source.len();
-        let state = Box::new(State { source, position: 0, length, error: None });
+        let state = Box::new(State {
+            source,
+            position: 0,
+            length,
+            error: None,
+        });
         let state = NonNull::from(Box::leak(state));
         // SAFETY: the buffer comes from libav's allocator as it requires, and the state outlives
         // the context because both are freed in `drop`, the context first.
@@ -69,7 +74,10 @@ impl Avio {
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         // SAFETY: no call into libav is under way, so nobody else uses the state.
         let state = unsafe { self.state.as_mut() };
-        state.error.take().map(|(at, source)| Error::Source { at, source })
+        state
+            .error
+            .take()
+            .map(|(at, source)| Error::Source { at, source })
     }
 
     /// Where the next byte would come from.
@@ -101,7 +109,9 @@ impl Drop for Avio {
 unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, size: c_int) -> c_int {
     // SAFETY: the opaque pointer is the state given to the context, used by one thread at a time.
     let state = unsafe { &mut *opaque.cast::<State>() };
-    let Ok(size) = usize::try_from(size) else { return -libc::EINVAL };
+    let Ok(size) = usize::try_from(size) else {
+        return -libc::EINVAL;
+    };
     // SAFETY: libav gives a buffer of that size. It may be uninitialised, so it is cleared before
     // a reference to it is made.
     let buffer = unsafe {

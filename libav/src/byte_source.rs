@@ -58,7 +58,9 @@ impl ByteSource for MemorySource {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.0.len());
         let count = buffer.len().min(self.0.len() - start);
         buffer[..count].copy_from_slice(&self.0[start..start + count]);
         Ok(count)

@@ -4,6 +4,6 @@ mod orientation;
 mod reader;
 mod stream;
 
-pub(crate) use stream::{FULL_RANGE, layout_name};
 pub use reader::Demuxer;
 pub use stream::{CodecParameters, Disposition, StreamInfo, StreamKind};
+pub(crate) use stream::{FULL_RANGE, layout_name};

@@ -18,13 +18,19 @@ impl Dictionary {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let broken = |_| Error::Contract { what: format!("option {name} holds a zero byte") };
+        let broken = |_| Error::Contract {
+            what: format!("option {name} holds a zero byte"),
+        };
         let c_name = CString::new(name).map_err(broken)?;
         let c_value = CString::new(value).map_err(broken)?;
         // SAFETY: both strings live through the call, which copies them.
         let code =
             unsafe { ffi::av_dict_set(&raw mut self.0, c_name.as_ptr(), c_value.as_ptr(), 0) };
-        if code < 0 { Err(Error::call("av_dict_set", code)) } else { Ok(()) }
+        if code < 0 {
+            Err(Error::call("av_dict_set", code))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn as_mut_ptr(&mut self) -> *mut *mut ffi::AVDictionary {
@@ -35,14 +41,21 @@ impl Dictionary {
     pub(crate) fn refuse_leftovers(&self) -> Result<()> {
         // SAFETY: the dictionary is ours; an empty key with this flag finds the first entry.
         let entry = unsafe {
-            ffi::av_dict_get(self.0, c"".as_ptr(), ptr::null(), ffi::AV_DICT_IGNORE_SUFFIX)
+            ffi::av_dict_get(
+                self.0,
+                c"".as_ptr(),
+                ptr::null(),
+                ffi::AV_DICT_IGNORE_SUFFIX,
+            )
         };
         if entry.is_null() {
             return Ok(());
         }
         // SAFETY: the entry belongs to the dictionary, its key is a C string.
         let name = unsafe { sys::text((*entry).key) };
-        Err(Error::Contract { what: format!("libav does not know the option {name}") })
+        Err(Error::Contract {
+            what: format!("libav does not know the option {name}"),
+        })
     }
 }
 
@@ -62,7 +75,11 @@ pub(crate) unsafe fn metadata(metadata: *const ffi::AVDictionary, key: &str) -> 
     // SAFETY: the caller vouches for the dictionary; the key lives through the call.
     unsafe {
         let entry = ffi::av_dict_get(metadata, key.as_ptr(), ptr::null(), 0);
-        if entry.is_null() { None } else { Some(sys::text((*entry).value)) }
+        if entry.is_null() {
+            None
+        } else {
+            Some(sys::text((*entry).value))
+        }
     }
     .filter(|value| !value.is_empty())
 }

@@ -95,7 +95,11 @@ impl Error {
         if code == out_of_memory() {
             return Self::OutOfMemory;
         }
-        Self::Call { call, code, what: explain(code) }
+        Self::Call {
+            call,
+            code,
+            what: explain(code),
+        }
     }
 }
 
@@ -143,7 +147,13 @@ mod tests {
 
     #[test]
     fn a_failing_byte_source_is_never_bad_input() {
-        let of = |kind| Error::Source { at: 7, source: io::Error::from(kind) }.kind();
+        let of = |kind| {
+            Error::Source {
+                at: 7,
+                source: io::Error::from(kind),
+            }
+            .kind()
+        };
         assert_eq!(of(io::ErrorKind::TimedOut), FailureKind::Transient);
         assert_eq!(of(io::ErrorKind::ConnectionReset), FailureKind::Transient);
         assert_eq!(of(io::ErrorKind::NotFound), FailureKind::Storage);

@@ -13,7 +13,9 @@ unsafe impl Send for FrameHandle {}
 impl FrameHandle {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: no precondition; null is checked.
-        NonNull::new(unsafe { ffi::av_frame_alloc() }).map(Self).ok_or(Error::OutOfMemory)
+        NonNull::new(unsafe { ffi::av_frame_alloc() })
+            .map(Self)
+            .ok_or(Error::OutOfMemory)
     }
 
     pub(crate) fn as_ptr(&self) -> *mut ffi::AVFrame {

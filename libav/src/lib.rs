@@ -20,10 +20,15 @@ mod packet;
 
 mod decode;
 mod demux;
+mod encode;
 
 pub use byte_source::{ByteSource, FileSource, MemorySource};
 pub use decode::{DecodedPicture, DecoderOptions, VideoDecoder};
 pub use demux::{CodecParameters, Demuxer, Disposition, StreamInfo, StreamKind};
+pub use encode::{
+    AudioCodec, AudioEncoder, AudioEncoderSettings, EncodedPacket, VideoEncoder, VideoEncoderKind,
+    VideoEncoderSettings,
+};
 pub use error::{Error, Result};
 pub use log::recent_log;
 pub use packet::Packet;

@@ -21,7 +21,10 @@ const TRACED_LINES_MAX: u32 = 2_000;
 /// Longest line that is kept, in bytes.
 const LINE_BYTES_MAX: usize = 512;
 
-static RECENT: Mutex<Recent> = Mutex::new(Recent { lines: VecDeque::new(), bytes: 0 });
+static RECENT: Mutex<Recent> = Mutex::new(Recent {
+    lines: VecDeque::new(),
+    bytes: 0,
+});
 static TRACED_LINES: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
@@ -38,7 +41,9 @@ impl Recent {
         self.bytes += line.len() + 1;
         self.lines.push_back(line);
         while self.bytes > RECENT_BYTES_MAX {
-            let Some(oldest) = self.lines.pop_front() else { break };
+            let Some(oldest) = self.lines.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.len() + 1;
         }
     }
@@ -47,7 +52,11 @@ impl Recent {
 /// The last error and warning lines of libav in this process, oldest first, at most 8 KiB.
 pub fn recent_log() -> String {
     let recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    recent.lines.iter().map(|line| format!("{line}\n")).collect()
+    recent
+        .lines
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// Takes over libav's log; every way into this crate calls it.
@@ -118,7 +127,10 @@ fn keep(level: c_int, line: &str) {
         // The thread may be ending and its storage gone; the line is then only kept as recent.
         let _ = LAST_LINE.try_with(|last| *last.borrow_mut() = Some(line.to_owned()));
     }
-    RECENT.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+    RECENT
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(line.to_owned());
 }
 
 /// Takes the address out of a prefix such as `[h264 @ 0x55d0c8e0]`: it differs in every run and
@@ -150,12 +162,22 @@ mod tests {
 
     #[test]
     fn recent_lines_are_bounded_and_keep_the_end() {
-        let mut recent = Recent { lines: VecDeque::new(), bytes: 0 };
+        let mut recent = Recent {
+            lines: VecDeque::new(),
+            bytes: 0,
+        };
         for number in 0..10_000 {
             recent.push(format!("line {number}"));
         }
         assert!(recent.bytes <= RECENT_BYTES_MAX);
         assert_eq!(recent.lines.back().unwrap(), "line 9999");
-        assert_eq!(recent.bytes, recent.lines.iter().map(|line| line.len() + 1).sum::<usize>());
+        assert_eq!(
+            recent.bytes,
+            recent
+                .lines
+                .iter()
+                .map(|line| line.len() + 1)
+                .sum::<usize>()
+        );
     }
 }

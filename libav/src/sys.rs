@@ -40,7 +40,9 @@ pub(crate) unsafe fn text(text: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: not null, and the caller promises the rest.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// libav's words for an error code.

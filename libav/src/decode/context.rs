@@ -4,9 +4,9 @@ use crate::demux::StreamInfo;
 use crate::dictionary::Dictionary;
 use crate::error::{Error, Result, again, explain, out_of_memory};
 use crate::frame_handle::FrameHandle;
+use crate::log;
 use crate::packet::Packet;
 use crate::sys::{self, ffi, raw};
-use crate::log;
 use libc::c_int;
 use std::ptr::{self, NonNull};
 
@@ -36,7 +36,10 @@ impl DecoderContext {
         let raw = NonNull::new(unsafe { ffi::avcodec_alloc_context3(codec) });
         // SAFETY: the codec's name is a constant string.
         let name = unsafe { sys::text((*codec).name) };
-        let context = Self { raw: raw.ok_or(Error::OutOfMemory)?, name };
+        let context = Self {
+            raw: raw.ok_or(Error::OutOfMemory)?,
+            name,
+        };
         let mut options = Dictionary::new(options)?;
         // SAFETY: context and parameters are valid, the context is not open yet.
         let code = unsafe {
@@ -54,7 +57,12 @@ impl DecoderContext {
         match code {
             code if code == out_of_memory() => Err(Error::OutOfMemory),
             code if code < 0 => Err(Error::Malformed {
-                what: format!("stream {}: {}: {}", stream.index, stream.codec, explain(code)),
+                what: format!(
+                    "stream {}: {}: {}",
+                    stream.index,
+                    stream.codec,
+                    explain(code)
+                ),
                 at: 0,
             }),
             _ => options.refuse_leftovers().map(|()| context),
@@ -81,9 +89,9 @@ impl DecoderContext {
             code if code == again() => Ok(false),
             // The end was already sent.
             ffi::AVERROR_EOF if packet.is_null() => Ok(true),
-            ffi::AVERROR_EOF => {
-                Err(Error::Contract { what: "a packet after the end of the stream".to_owned() })
-            }
+            ffi::AVERROR_EOF => Err(Error::Contract {
+                what: "a packet after the end of the stream".to_owned(),
+            }),
             code => decoded(code).map(|()| true),
         }
     }
@@ -111,7 +119,9 @@ fn decoded(code: c_int) -> Result<()> {
     match code {
         code if code >= 0 => Ok(()),
         code if code == out_of_memory() => Err(Error::OutOfMemory),
-        code => Err(Error::Corrupt { what: explain(code) }),
+        code => Err(Error::Corrupt {
+            what: explain(code),
+        }),
     }
 }
 

@@ -28,51 +28,143 @@ enum Layout {
 /// Formats of libav, named once. Deeper samples only in the byte order of this machine, which is
 /// little-endian on all that the farm runs on.
 const LAYOUTS: &[(Av, Layout)] = &[
-    (Av::AV_PIX_FMT_YUV420P, Layout::Planar(PixelFormat::Yuv420p8)),
-    (Av::AV_PIX_FMT_YUV422P, Layout::Planar(PixelFormat::Yuv422p8)),
-    (Av::AV_PIX_FMT_YUV444P, Layout::Planar(PixelFormat::Yuv444p8)),
-    (Av::AV_PIX_FMT_YUV410P, Layout::Planar(PixelFormat::Yuv410p8)),
-    (Av::AV_PIX_FMT_YUV411P, Layout::Planar(PixelFormat::Yuv411p8)),
+    (
+        Av::AV_PIX_FMT_YUV420P,
+        Layout::Planar(PixelFormat::Yuv420p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV422P,
+        Layout::Planar(PixelFormat::Yuv422p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV444P,
+        Layout::Planar(PixelFormat::Yuv444p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV410P,
+        Layout::Planar(PixelFormat::Yuv410p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV411P,
+        Layout::Planar(PixelFormat::Yuv411p8),
+    ),
     (Av::AV_PIX_FMT_GRAY8, Layout::Planar(PixelFormat::Gray8)),
-    (Av::AV_PIX_FMT_YUVJ420P, Layout::PlanarFull(PixelFormat::Yuv420p8)),
-    (Av::AV_PIX_FMT_YUVJ422P, Layout::PlanarFull(PixelFormat::Yuv422p8)),
-    (Av::AV_PIX_FMT_YUVJ444P, Layout::PlanarFull(PixelFormat::Yuv444p8)),
-    (Av::AV_PIX_FMT_YUVJ411P, Layout::PlanarFull(PixelFormat::Yuv411p8)),
-    (Av::AV_PIX_FMT_YUV420P10LE, Layout::Planar(PixelFormat::Yuv420p10)),
-    (Av::AV_PIX_FMT_YUV422P10LE, Layout::Planar(PixelFormat::Yuv422p10)),
-    (Av::AV_PIX_FMT_YUV444P10LE, Layout::Planar(PixelFormat::Yuv444p10)),
-    (Av::AV_PIX_FMT_YUV420P12LE, Layout::Planar(PixelFormat::Yuv420p12)),
-    (Av::AV_PIX_FMT_YUV422P12LE, Layout::Planar(PixelFormat::Yuv422p12)),
-    (Av::AV_PIX_FMT_YUV444P12LE, Layout::Planar(PixelFormat::Yuv444p12)),
+    (
+        Av::AV_PIX_FMT_YUVJ420P,
+        Layout::PlanarFull(PixelFormat::Yuv420p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVJ422P,
+        Layout::PlanarFull(PixelFormat::Yuv422p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVJ444P,
+        Layout::PlanarFull(PixelFormat::Yuv444p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVJ411P,
+        Layout::PlanarFull(PixelFormat::Yuv411p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV420P10LE,
+        Layout::Planar(PixelFormat::Yuv420p10),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV422P10LE,
+        Layout::Planar(PixelFormat::Yuv422p10),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV444P10LE,
+        Layout::Planar(PixelFormat::Yuv444p10),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV420P12LE,
+        Layout::Planar(PixelFormat::Yuv420p12),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV422P12LE,
+        Layout::Planar(PixelFormat::Yuv422p12),
+    ),
+    (
+        Av::AV_PIX_FMT_YUV444P12LE,
+        Layout::Planar(PixelFormat::Yuv444p12),
+    ),
     // Alpha is dropped: what is behind a title is black, and no player shows more.
-    (Av::AV_PIX_FMT_YUVA420P, Layout::Planar(PixelFormat::Yuv420p8)),
-    (Av::AV_PIX_FMT_YUVA422P, Layout::Planar(PixelFormat::Yuv422p8)),
-    (Av::AV_PIX_FMT_YUVA444P, Layout::Planar(PixelFormat::Yuv444p8)),
-    (Av::AV_PIX_FMT_YUVA444P10LE, Layout::Planar(PixelFormat::Yuv444p10)),
-    (Av::AV_PIX_FMT_YUVA444P12LE, Layout::Planar(PixelFormat::Yuv444p12)),
-    (Av::AV_PIX_FMT_NV12, Layout::SemiPlanar(packed::ChromaOrder::CbCr)),
-    (Av::AV_PIX_FMT_NV21, Layout::SemiPlanar(packed::ChromaOrder::CrCb)),
-    (Av::AV_PIX_FMT_RGB24, Layout::Rgb(packed::RgbLayout::packed(3, [0, 1, 2]))),
-    (Av::AV_PIX_FMT_BGR24, Layout::Rgb(packed::RgbLayout::packed(3, [2, 1, 0]))),
-    (Av::AV_PIX_FMT_RGBA, Layout::Rgb(packed::RgbLayout::packed(4, [0, 1, 2]))),
-    (Av::AV_PIX_FMT_BGRA, Layout::Rgb(packed::RgbLayout::packed(4, [2, 1, 0]))),
-    (Av::AV_PIX_FMT_ARGB, Layout::Rgb(packed::RgbLayout::packed(4, [1, 2, 3]))),
-    (Av::AV_PIX_FMT_ABGR, Layout::Rgb(packed::RgbLayout::packed(4, [3, 2, 1]))),
-    (Av::AV_PIX_FMT_RGB0, Layout::Rgb(packed::RgbLayout::packed(4, [0, 1, 2]))),
-    (Av::AV_PIX_FMT_BGR0, Layout::Rgb(packed::RgbLayout::packed(4, [2, 1, 0]))),
+    (
+        Av::AV_PIX_FMT_YUVA420P,
+        Layout::Planar(PixelFormat::Yuv420p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVA422P,
+        Layout::Planar(PixelFormat::Yuv422p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVA444P,
+        Layout::Planar(PixelFormat::Yuv444p8),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVA444P10LE,
+        Layout::Planar(PixelFormat::Yuv444p10),
+    ),
+    (
+        Av::AV_PIX_FMT_YUVA444P12LE,
+        Layout::Planar(PixelFormat::Yuv444p12),
+    ),
+    (
+        Av::AV_PIX_FMT_NV12,
+        Layout::SemiPlanar(packed::ChromaOrder::CbCr),
+    ),
+    (
+        Av::AV_PIX_FMT_NV21,
+        Layout::SemiPlanar(packed::ChromaOrder::CrCb),
+    ),
+    (
+        Av::AV_PIX_FMT_RGB24,
+        Layout::Rgb(packed::RgbLayout::packed(3, [0, 1, 2])),
+    ),
+    (
+        Av::AV_PIX_FMT_BGR24,
+        Layout::Rgb(packed::RgbLayout::packed(3, [2, 1, 0])),
+    ),
+    (
+        Av::AV_PIX_FMT_RGBA,
+        Layout::Rgb(packed::RgbLayout::packed(4, [0, 1, 2])),
+    ),
+    (
+        Av::AV_PIX_FMT_BGRA,
+        Layout::Rgb(packed::RgbLayout::packed(4, [2, 1, 0])),
+    ),
+    (
+        Av::AV_PIX_FMT_ARGB,
+        Layout::Rgb(packed::RgbLayout::packed(4, [1, 2, 3])),
+    ),
+    (
+        Av::AV_PIX_FMT_ABGR,
+        Layout::Rgb(packed::RgbLayout::packed(4, [3, 2, 1])),
+    ),
+    (
+        Av::AV_PIX_FMT_RGB0,
+        Layout::Rgb(packed::RgbLayout::packed(4, [0, 1, 2])),
+    ),
+    (
+        Av::AV_PIX_FMT_BGR0,
+        Layout::Rgb(packed::RgbLayout::packed(4, [2, 1, 0])),
+    ),
     (Av::AV_PIX_FMT_GBRP, Layout::Rgb(packed::RgbLayout::Planar)),
     (Av::AV_PIX_FMT_GBRAP, Layout::Rgb(packed::RgbLayout::Planar)),
     (Av::AV_PIX_FMT_PAL8, Layout::Rgb(packed::RgbLayout::Palette)),
 ];
 
 fn layout(format: c_int) -> Result<Layout> {
-    LAYOUTS.iter().find(|(av, _)| *av as c_int == format).map(|(_, layout)| *layout).ok_or_else(
-        || {
+    LAYOUTS
+        .iter()
+        .find(|(av, _)| *av as c_int == format)
+        .map(|(_, layout)| *layout)
+        .ok_or_else(|| {
             // SAFETY: accepts any integer.
             let name = unsafe { sys::text(sys::av_get_pix_fmt_name(format)) };
             Error::unsupported(format!("pixel format {name} ({format})"))
-        },
-    )
+        })
 }
 
 /// Copies a decoded frame into a picture, which takes its shape.
@@ -82,7 +174,12 @@ fn layout(format: c_int) -> Result<Layout> {
 pub(crate) unsafe fn copy_out(frame: *const ffi::AVFrame, picture: &mut Picture) -> Result<()> {
     // SAFETY: the caller vouches for the frame; enum fields are read as integers.
     let (format, width, height, full_range) = unsafe {
-        ((*frame).format, (*frame).width, (*frame).height, raw!(frame, color_range) == FULL_RANGE)
+        (
+            (*frame).format,
+            (*frame).width,
+            (*frame).height,
+            raw!(frame, color_range) == FULL_RANGE,
+        )
     };
     let side = |value: c_int| u32::try_from(value).unwrap_or_default();
     let size = Size::new(side(width), side(height));
@@ -110,7 +207,11 @@ pub(crate) unsafe fn copy_out(frame: *const ffi::AVFrame, picture: &mut Picture)
     }
     // Conversion from RGB gives video range whatever the RGB was.
     let is_rgb = matches!(layout, Layout::Rgb(_));
-    picture.set_range(if is_full && !is_rgb { Range::Full } else { Range::Video });
+    picture.set_range(if is_full && !is_rgb {
+        Range::Full
+    } else {
+        Range::Video
+    });
     Ok(())
 }
 
@@ -130,9 +231,14 @@ unsafe fn row<'a>(
         let data = (*frame).data[index];
         let stride = (*frame).linesize[index] as isize;
         if data.is_null() || stride.unsigned_abs() < bytes {
-            return Err(Error::Corrupt { what: format!("a frame without plane {index}") });
+            return Err(Error::Corrupt {
+                what: format!("a frame without plane {index}"),
+            });
         }
-        Ok(slice::from_raw_parts(data.offset(stride * row as isize), bytes))
+        Ok(slice::from_raw_parts(
+            data.offset(stride * row as isize),
+            bytes,
+        ))
     }
 }
 

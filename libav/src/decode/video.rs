@@ -25,7 +25,10 @@ pub struct DecoderOptions {
 impl Default for DecoderOptions {
     /// One thread and room for 8K (8192 by 8192, for square and upright material too).
     fn default() -> Self {
-        Self { threads: 1, pixels_max: 8192 * 8192 }
+        Self {
+            threads: 1,
+            pixels_max: 8192 * 8192,
+        }
     }
 }
 
@@ -71,7 +74,9 @@ impl VideoDecoder {
     /// Opens the decoder of a video stream.
     pub fn open(stream: &StreamInfo, options: &DecoderOptions) -> Result<Self> {
         if stream.kind != StreamKind::Video {
-            return Err(Error::Contract { what: format!("stream {} is no video", stream.index) });
+            return Err(Error::Contract {
+                what: format!("stream {} is no video", stream.index),
+            });
         }
         let pixels = u64::from(stream.width) * u64::from(stream.height);
         if stream.width > SIDE_MAX || stream.height > SIDE_MAX || pixels > options.pixels_max {
@@ -82,9 +87,15 @@ impl VideoDecoder {
         }
         let threads = options.threads.max(1).to_string();
         let pixels_max = options.pixels_max.to_string();
-        let settings = [("threads", threads.as_str()), ("max_pixels", pixels_max.as_str())];
+        let settings = [
+            ("threads", threads.as_str()),
+            ("max_pixels", pixels_max.as_str()),
+        ];
         let context = DecoderContext::open(stream, &settings)?;
-        Ok(Self { context, frame: FrameHandle::new()? })
+        Ok(Self {
+            context,
+            frame: FrameHandle::new()?,
+        })
     }
 
     /// libav's name of the decoder, such as `libdav1d`: part of what a plan pins.
@@ -136,7 +147,11 @@ impl VideoDecoder {
 unsafe fn scan_flags(frame: *const ffi::AVFrame) -> (bool, bool, bool) {
     // SAFETY: the caller vouches for the frame.
     unsafe {
-        ((*frame).key_frame != 0, (*frame).interlaced_frame != 0, (*frame).top_field_first != 0)
+        (
+            (*frame).key_frame != 0,
+            (*frame).interlaced_frame != 0,
+            (*frame).top_field_first != 0,
+        )
     }
 }
 

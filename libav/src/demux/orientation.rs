@@ -13,7 +13,12 @@ pub(crate) const MATRIX_BYTES: usize = 36;
 pub(crate) fn from_display_matrix(bytes: &[u8; MATRIX_BYTES]) -> Orientation {
     let at = |index: usize| {
         let start = index * 4;
-        let value = [bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]];
+        let value = [
+            bytes[start],
+            bytes[start + 1],
+            bytes[start + 2],
+            bytes[start + 3],
+        ];
         i64::from(i32::from_ne_bytes(value))
     };
     from_linear_part(at(0), at(1), at(3), at(4))
@@ -45,7 +50,10 @@ fn from_linear_part(a: i64, b: i64, c: i64, d: i64) -> Orientation {
 }
 
 const fn turned(quarter_turns: u8, mirrored: bool) -> Orientation {
-    Orientation { quarter_turns, mirrored }
+    Orientation {
+        quarter_turns,
+        mirrored,
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +92,10 @@ mod tests {
     #[test]
     fn odd_angles_and_nonsense_stay_upright() {
         assert_eq!(from_linear_part(0, 0, 0, 0), Orientation::default());
-        assert_eq!(from_linear_part(ONE, ONE, -ONE, ONE), Orientation::default());
+        assert_eq!(
+            from_linear_part(ONE, ONE, -ONE, ONE),
+            Orientation::default()
+        );
         let extreme = i64::from(i32::MIN);
         assert_eq!(from_linear_part(extreme, 0, 0, extreme), turned(2, false));
     }

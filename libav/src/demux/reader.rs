@@ -68,10 +68,18 @@ impl Demuxer {
         log::clear_last_line();
         let mut io = Avio::new(source)?;
         if io.length() == 0 {
-            return Err(Error::Truncated { what: "the source is empty".to_owned(), at: 0 });
+            return Err(Error::Truncated {
+                what: "the source is empty".to_owned(),
+                at: 0,
+            });
         }
         let context = open_context(&mut io)?;
-        let mut demuxer = Self { context, io, streams: Vec::new(), ahead: VecDeque::new() };
+        let mut demuxer = Self {
+            context,
+            io,
+            streams: Vec::new(),
+            ahead: VecDeque::new(),
+        };
         demuxer.find_streams()?;
         Ok(demuxer)
     }
@@ -109,7 +117,8 @@ impl Demuxer {
                 (*raw).discard = discard;
             }
         }
-        self.ahead.retain(|packet| streams.contains(&packet.stream()));
+        self.ahead
+            .retain(|packet| streams.contains(&packet.stream()));
     }
 
     /// The next packet in file order; `None` at the end. Streams that appear only later (MPEG
@@ -125,7 +134,9 @@ impl Demuxer {
     /// packet of that stream is it. Where there is none, goes to the first.
     pub fn seek_to(&mut self, stream: u32, dts: i64) -> Result<()> {
         if stream as usize >= self.streams.len() {
-            return Err(Error::Contract { what: format!("there is no stream {stream}") });
+            return Err(Error::Contract {
+                what: format!("there is no stream {stream}"),
+            });
         }
         let found = self.seek_and_look(stream, dts)?;
         // The MP4 demuxer takes the target for a presentation time and so stops one access point
@@ -159,16 +170,17 @@ impl Demuxer {
         if code < 0 {
             // Nothing at or before the target: the first access point.
             // SAFETY: as above.
-            let code = unsafe {
-                ffi::avformat_seek_file(context, index, i64::MIN, target, i64::MAX, 0)
-            };
+            let code =
+                unsafe { ffi::avformat_seek_file(context, index, i64::MIN, target, i64::MAX, 0) };
             self.check_source()?;
             if code < 0 {
                 return Err(self.malformed("cannot seek", code));
             }
         }
         while self.ahead.len() < SEEK_LOOKAHEAD_PACKETS_MAX {
-            let Some(packet) = self.read_packet()? else { break };
+            let Some(packet) = self.read_packet()? else {
+                break;
+            };
             let found = (packet.stream() == stream).then(|| {
                 let dts = packet.dts()?;
                 Some((dts, packet.pts().unwrap_or(dts).saturating_sub(dts)))
@@ -214,9 +226,8 @@ impl Demuxer {
         }
         for index in 0..count {
             // SAFETY: as above; streams live as long as the context.
-            self.streams.push(unsafe {
-                StreamInfo::read(*(*self.context.as_ptr()).streams.add(index))
-            }?);
+            self.streams
+                .push(unsafe { StreamInfo::read(*(*self.context.as_ptr()).streams.add(index)) }?);
         }
         Ok(())
     }
@@ -226,7 +237,10 @@ impl Demuxer {
     }
 
     fn malformed(&self, what: &str, code: c_int) -> Error {
-        Error::Malformed { what: format!("{what}: {}", explain(code)), at: self.io.position() }
+        Error::Malformed {
+            what: format!("{what}: {}", explain(code)),
+            at: self.io.position(),
+        }
     }
 }
 
@@ -287,5 +301,8 @@ fn open_error(io: &Avio, code: c_int) -> Error {
     if what.contains("whitelist") {
         return Error::unsupported(format!("the container ({what})"));
     }
-    Error::Malformed { what: format!("no known container: {what}"), at }
+    Error::Malformed {
+        what: format!("no known container: {what}"),
+        at,
+    }
 }

@@ -202,7 +202,11 @@ unsafe fn pixel_format(format: c_int) -> (String, u8) {
     unsafe {
         let name = sys::text(sys::av_get_pix_fmt_name(format));
         let descriptor = sys::av_pix_fmt_desc_get(format);
-        let depth = if descriptor.is_null() { 0 } else { (*descriptor).comp[0].depth };
+        let depth = if descriptor.is_null() {
+            0
+        } else {
+            (*descriptor).comp[0].depth
+        };
         (name, u8::try_from(depth).unwrap_or_default())
     }
 }
@@ -244,7 +248,10 @@ unsafe fn orientation(stream: *const ffi::AVStream) -> Orientation {
     #[cfg(ffmpeg_6_1)]
     let data = unsafe {
         let parameters = (*stream).codecpar;
-        let (entries, count) = ((*parameters).coded_side_data, (*parameters).nb_coded_side_data);
+        let (entries, count) = (
+            (*parameters).coded_side_data,
+            (*parameters).nb_coded_side_data,
+        );
         let entry = ffi::av_packet_side_data_get(entries, count, kind);
         if entry.is_null() {
             std::ptr::null_mut()
@@ -258,7 +265,10 @@ unsafe fn orientation(stream: *const ffi::AVStream) -> Orientation {
     }
     // SAFETY: libav says that `size` bytes are there.
     let bytes = unsafe { slice::from_raw_parts(data, size) };
-    bytes.first_chunk::<MATRIX_BYTES>().map(from_display_matrix).unwrap_or_default()
+    bytes
+        .first_chunk::<MATRIX_BYTES>()
+        .map(from_display_matrix)
+        .unwrap_or_default()
 }
 
 /// libav's name of a channel layout; empty for none.

@@ -41,11 +41,15 @@ pub(super) unsafe fn split_chroma(
     order: ChromaOrder,
     picture: &mut Picture,
 ) -> Result<()> {
-    let [luma, cb, cr] = picture.planes_mut() else { return Ok(()) };
+    let [luma, cb, cr] = picture.planes_mut() else {
+        return Ok(());
+    };
     // SAFETY: the caller vouches for the planes.
     unsafe { super::copy_plane(frame, 0, luma)? };
     let (width, height) = (cb.width(), cb.height());
-    let (Some(cb), Some(cr)) = (cb.as_u8_mut(), cr.as_u8_mut()) else { return Ok(()) };
+    let (Some(cb), Some(cr)) = (cb.as_u8_mut(), cr.as_u8_mut()) else {
+        return Ok(());
+    };
     let (first, second) = match order {
         ChromaOrder::CbCr => (cb, cr),
         ChromaOrder::CrCb => (cr, cb),
@@ -68,10 +72,14 @@ pub(super) unsafe fn convert_rgb(
     layout: RgbLayout,
     picture: &mut Picture,
 ) -> Result<()> {
-    let [luma, cb, cr] = picture.planes_mut() else { return Ok(()) };
+    let [luma, cb, cr] = picture.planes_mut() else {
+        return Ok(());
+    };
     let (width, height) = (luma.width(), luma.height());
     let planes = (luma.as_u8_mut(), cb.as_u8_mut(), cr.as_u8_mut());
-    let (Some(luma), Some(cb), Some(cr)) = planes else { return Ok(()) };
+    let (Some(luma), Some(cb), Some(cr)) = planes else {
+        return Ok(());
+    };
     // SAFETY: the caller vouches for the layout; a palette has 256 words.
     let palette = unsafe { palette_of(frame, layout) };
     for y in 0..height {
@@ -100,9 +108,11 @@ unsafe fn rgb_rows<'a>(
     unsafe {
         Ok(match layout {
             RgbLayout::Packed { step, .. } => [row(frame, 0, y, width * step)?, &[], &[]],
-            RgbLayout::Planar => {
-                [row(frame, 0, y, width)?, row(frame, 1, y, width)?, row(frame, 2, y, width)?]
-            }
+            RgbLayout::Planar => [
+                row(frame, 0, y, width)?,
+                row(frame, 1, y, width)?,
+                row(frame, 2, y, width)?,
+            ],
             RgbLayout::Palette => [row(frame, 0, y, width)?, &[], &[]],
         })
     }

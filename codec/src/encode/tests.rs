@@ -1,0 +1,1 @@
+//! The contract of the encoder seam, held against every family.
