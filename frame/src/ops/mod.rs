@@ -4,9 +4,13 @@
 //! All of them write into a picture that the caller owns and reshape it, so that a running pipeline
 //! allocates nothing.
 
+pub mod convert;
 mod cpu;
-
+pub mod deinterlace;
+pub mod luma_stats;
+pub mod orient;
 pub mod scale;
+pub mod tile;
 
 pub use cpu::CpuLevel;
 
