@@ -73,7 +73,12 @@ pub fn of_segment(
 /// Key of the picture facts and sprite tiles of one segment.
 pub fn of_pictures(plan: &Plan, video: &VideoPlan, segment: u32) -> String {
     let first_frame = video.grid.segment(segment).start;
-    hash(&(common(plan, "pictures"), pictures(video, segment), first_frame, plan.tile_frames))
+    hash(&(
+        common(plan, "pictures"),
+        pictures(video, segment),
+        first_frame,
+        plan.tile_frames,
+    ))
 }
 
 /// Key of one output of a sound track.
@@ -95,5 +100,11 @@ pub fn of_text(plan: &Plan, text: &TextPlan, sidecar_sha256: Option<&str>) -> St
 /// Key of the sprites and the poster.
 pub fn of_images(plan: &Plan, video: &VideoPlan) -> String {
     let all = video.map.sources(0..video.grid.frames);
-    hash(&(common(plan, "images"), &plan.profile.images, plan.tile_frames, &video.filters, all))
+    hash(&(
+        common(plan, "images"),
+        &plan.profile.images,
+        plan.tile_frames,
+        &video.filters,
+        all,
+    ))
 }

@@ -99,7 +99,12 @@ pub const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 impl Failure {
     /// A failure without evidence.
     pub fn new(kind: FailureKind, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, place: place.into(), message: message.into(), evidence: String::new() }
+        Self {
+            kind,
+            place: place.into(),
+            message: message.into(),
+            evidence: String::new(),
+        }
     }
 
     /// Adds evidence; what exceeds [`EVIDENCE_BYTES_MAX`] loses its beginning, because the end of an

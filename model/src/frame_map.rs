@@ -29,7 +29,10 @@ impl FrameMap {
         let mut runs: Vec<MapRun> = Vec::new();
         let mut previous = None;
         for source in sources {
-            assert!(previous.is_none_or(|p| p <= source), "the frame map goes back at {source}");
+            assert!(
+                previous.is_none_or(|p| p <= source),
+                "the frame map goes back at {source}"
+            );
             previous = Some(source);
             match runs.last_mut() {
                 Some(run) if run.count == 1 => {
@@ -37,7 +40,11 @@ impl FrameMap {
                     run.count = 2;
                 }
                 Some(run) if run.source + run.step * run.count == source => run.count += 1,
-                _ => runs.push(MapRun { source, step: 1, count: 1 }),
+                _ => runs.push(MapRun {
+                    source,
+                    step: 1,
+                    count: 1,
+                }),
             }
         }
         Self { runs }
@@ -81,7 +88,10 @@ mod tests {
         assert_eq!(map.sources(0..11), sources);
         for start in 0..11_u32 {
             for end in start..11 {
-                assert_eq!(map.sources(start..end), sources[start as usize..end as usize]);
+                assert_eq!(
+                    map.sources(start..end),
+                    sources[start as usize..end as usize]
+                );
             }
         }
     }

@@ -20,9 +20,15 @@ pub struct OutputGrid {
 impl OutputGrid {
     /// Lays the grid: the segment length is the whole number of frames nearest to the target.
     pub fn new(frame_rate: Rational, frames: u32, segment_target: Rational) -> Self {
-        let exact = segment_target.checked_mul(frame_rate).unwrap_or(Rational::ONE);
+        let exact = segment_target
+            .checked_mul(frame_rate)
+            .unwrap_or(Rational::ONE);
         let segment_frames = u32::try_from(exact.round()).unwrap_or(1).max(1);
-        Self { frame_rate, frames, segment_frames }
+        Self {
+            frame_rate,
+            frames,
+            segment_frames,
+        }
     }
 
     /// Number of segments; 0 for a title without frames.
@@ -60,7 +66,11 @@ mod tests {
 
     #[test]
     fn the_last_segment_is_what_remains() {
-        let grid = OutputGrid::new(Rational::new(30_000, 1_001).unwrap(), 400, Rational::whole(6));
+        let grid = OutputGrid::new(
+            Rational::new(30_000, 1_001).unwrap(),
+            400,
+            Rational::whole(6),
+        );
         assert_eq!(grid.segment_frames, 180);
         assert_eq!(grid.segments(), 3);
         assert_eq!(grid.segment(2), 360..400);

@@ -10,7 +10,9 @@ pub const ID_BYTES_MAX: usize = 96;
 
 /// A string that is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {value:?} is not an identifier: 1 to {ID_BYTES_MAX} of a-z 0-9 . _ -, starting with a letter or digit")]
+#[error(
+    "{what} {value:?} is not an identifier: 1 to {ID_BYTES_MAX} of a-z 0-9 . _ -, starting with a letter or digit"
+)]
 pub struct InvalidId {
     /// Which kind of identifier was expected.
     pub what: &'static str,
@@ -19,14 +21,16 @@ pub struct InvalidId {
 }
 
 fn is_identifier(text: &str) -> bool {
-    let first_is_alphanumeric =
-        text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let first_is_alphanumeric = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     first_is_alphanumeric
         && text.len() <= ID_BYTES_MAX
         && !text.contains("..")
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'))
+        && text.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')
+        })
 }
 
 macro_rules! identifier {
@@ -81,11 +85,27 @@ macro_rules! identifier {
     };
 }
 
-identifier!(JobId, "job id", "One request to process a source into one version of a title.");
-identifier!(TenantId, "tenant", "Whose job it is; tenants share the farm by weight.");
-identifier!(TitleId, "title", "What a viewer will watch; versions of it are published.");
+identifier!(
+    JobId,
+    "job id",
+    "One request to process a source into one version of a title."
+);
+identifier!(
+    TenantId,
+    "tenant",
+    "Whose job it is; tenants share the farm by weight."
+);
+identifier!(
+    TitleId,
+    "title",
+    "What a viewer will watch; versions of it are published."
+);
 identifier!(NodeId, "node id", "One agent process on one host.");
-identifier!(TaskName, "task name", "The name of a task inside its job, such as `video-h264`.");
+identifier!(
+    TaskName,
+    "task name",
+    "The name of a task inside its job, such as `video-h264`."
+);
 
 /// A task: its job and its name inside the job. Written `<job>/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,10 +139,14 @@ impl From<TaskId> for String {
 impl FromStr for TaskId {
     type Err = InvalidId;
     fn from_str(value: &str) -> Result<Self, InvalidId> {
-        let (job, name) = value
-            .split_once('/')
-            .ok_or_else(|| InvalidId { what: "task id", value: value.to_owned() })?;
-        Ok(Self { job: JobId::new(job)?, name: TaskName::new(name)? })
+        let (job, name) = value.split_once('/').ok_or_else(|| InvalidId {
+            what: "task id",
+            value: value.to_owned(),
+        })?;
+        Ok(Self {
+            job: JobId::new(job)?,
+            name: TaskName::new(name)?,
+        })
     }
 }
 
@@ -159,9 +183,15 @@ impl From<ChunkId> for String {
 impl FromStr for ChunkId {
     type Err = InvalidId;
     fn from_str(value: &str) -> Result<Self, InvalidId> {
-        let invalid = || InvalidId { what: "chunk id", value: value.to_owned() };
+        let invalid = || InvalidId {
+            what: "chunk id",
+            value: value.to_owned(),
+        };
         let (task, number) = value.rsplit_once('#').ok_or_else(invalid)?;
-        Ok(Self { task: task.parse()?, number: number.parse().map_err(|_| invalid())? })
+        Ok(Self {
+            task: task.parse()?,
+            number: number.parse().map_err(|_| invalid())?,
+        })
     }
 }
 
@@ -178,7 +208,17 @@ mod tests {
 
     #[test]
     fn identifiers_that_could_leave_their_folder_are_refused() {
-        for bad in ["", "..", "a/b", "a..b", ".hidden", "UPPER", "a b", "-flag", &"x".repeat(97)] {
+        for bad in [
+            "",
+            "..",
+            "a/b",
+            "a..b",
+            ".hidden",
+            "UPPER",
+            "a b",
+            "-flag",
+            &"x".repeat(97),
+        ] {
             assert!(TitleId::new(bad).is_err(), "{bad:?} was let in");
         }
         assert!(TitleId::new("big-buck.bunny_2").is_ok());

@@ -40,7 +40,10 @@ impl Phase {
 
     /// Whether nothing more will happen by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Published | Self::Rejected | Self::Failed | Self::Cancelled)
+        matches!(
+            self,
+            Self::Published | Self::Rejected | Self::Failed | Self::Cancelled
+        )
     }
 
     /// The name on the wire and in tables.

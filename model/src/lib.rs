@@ -2,26 +2,26 @@
 //! node, failure, facts. No I/O, no async, no clock: every function here is a pure function of
 //! its arguments, so that the planner, the simulation and the tests share one truth.
 
+pub mod failure;
 pub mod id;
 pub mod time;
-pub mod failure;
 
-pub mod source;
+pub mod frame_map;
+pub mod grid;
 pub mod profile;
 pub mod rendition;
-pub mod grid;
-pub mod frame_map;
+pub mod source;
 
-pub mod plan;
-pub mod task;
 pub mod job;
 pub mod node;
+pub mod plan;
+pub mod task;
 
-pub mod facts;
-pub mod qc;
 pub mod catalog;
 pub mod content_key;
+pub mod facts;
 pub mod layout;
+pub mod qc;
 
 pub use failure::{Failure, FailureKind};
 pub use id::{ChunkId, InvalidId, JobId, NodeId, TaskId, TaskName, TenantId, TitleId};

@@ -190,12 +190,19 @@ pub struct TextPlan {
 impl Plan {
     /// A group of renditions by name.
     pub fn group(&self, name: &str) -> Option<&RenditionGroup> {
-        self.video.as_ref()?.groups.iter().find(|group| group.name == name)
+        self.video
+            .as_ref()?
+            .groups
+            .iter()
+            .find(|group| group.name == name)
     }
 
     /// Whether a group emits sprite tiles and picture facts.
     pub fn leads(&self, name: &str) -> bool {
-        self.video.as_ref().and_then(|v| v.groups.first()).is_some_and(|first| first.name == name)
+        self.video
+            .as_ref()
+            .and_then(|v| v.groups.first())
+            .is_some_and(|first| first.name == name)
     }
 }
 
@@ -251,12 +258,24 @@ impl Plan {
         let grid = self.video.as_ref().map(|video| &video.grid);
         PlanSummary {
             renditions: renditions.collect(),
-            audio: self.audio.iter().flat_map(|a| &a.outputs).map(|o| o.id.clone()).collect(),
-            text: self.text.iter().map(|text| format!("text-{}", text.index)).collect(),
+            audio: self
+                .audio
+                .iter()
+                .flat_map(|a| &a.outputs)
+                .map(|o| o.id.clone())
+                .collect(),
+            text: self
+                .text
+                .iter()
+                .map(|text| format!("text-{}", text.index))
+                .collect(),
             frames: grid.map_or(0, |grid| grid.frames),
             frame_rate: grid.map(|grid| grid.frame_rate),
             segments: grid.map_or(0, |grid| grid.segments()),
-            map_reason: self.video.as_ref().map_or_else(String::new, |v| v.map_reason.clone()),
+            map_reason: self
+                .video
+                .as_ref()
+                .map_or_else(String::new, |v| v.map_reason.clone()),
             duration: self.duration,
         }
     }

@@ -139,20 +139,26 @@ pub const BUILT_IN: [(&str, &str); 4] = [
     ("web", include_str!("../../config/profiles/web.toml")),
     ("hevc", include_str!("../../config/profiles/hevc.toml")),
     ("av1", include_str!("../../config/profiles/av1.toml")),
-    ("preview", include_str!("../../config/profiles/preview.toml")),
+    (
+        "preview",
+        include_str!("../../config/profiles/preview.toml"),
+    ),
 ];
 
 impl Profile {
     /// A built-in profile by name.
     pub fn built_in(name: &str) -> Result<Self, InvalidProfile> {
-        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-            let known: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
-            InvalidProfile {
-                name: name.to_owned(),
-                field: "name".to_owned(),
-                reason: format!("not a built-in profile; there are {}", known.join(", ")),
-            }
-        })?;
+        let (_, text) = BUILT_IN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
+                InvalidProfile {
+                    name: name.to_owned(),
+                    field: "name".to_owned(),
+                    reason: format!("not a built-in profile; there are {}", known.join(", ")),
+                }
+            })?;
         Self::from_toml(name, text)
     }
 
@@ -190,12 +196,19 @@ impl Profile {
             return fail("segment_seconds", "must be 1 to 10");
         }
         if self.keyframe_seconds <= Rational::ZERO || self.keyframe_seconds > self.segment_seconds {
-            return fail("keyframe_seconds", "must be above 0 and at most segment_seconds");
+            return fail(
+                "keyframe_seconds",
+                "must be above 0 and at most segment_seconds",
+            );
         }
         if self.video.codecs.is_empty() {
             return fail("video.codecs", "must name a codec");
         }
-        let ascending = self.video.rungs.windows(2).all(|w| w[0].short_edge < w[1].short_edge);
+        let ascending = self
+            .video
+            .rungs
+            .windows(2)
+            .all(|w| w[0].short_edge < w[1].short_edge);
         if self.video.rungs.is_empty() || !ascending {
             return fail("video.rungs", "must be given in ascending order");
         }
@@ -205,7 +218,10 @@ impl Profile {
                 && (50_000..=200_000_000).contains(&rung.maxrate_bps)
         };
         if !self.video.rungs.iter().all(sane) {
-            return fail("video.rungs", "short edge 16 to 4320, crf 0 to 51, rate 50 kb/s to 200 Mb/s");
+            return fail(
+                "video.rungs",
+                "short edge 16 to 4320, crf 0 to 51, rate 50 kb/s to 200 Mb/s",
+            );
         }
         if self.video.frame_rate_max < second || self.video.frame_rate_max > Rational::whole(120) {
             return fail("video.frame_rate_max", "must be 1 to 120");
@@ -221,7 +237,10 @@ impl Profile {
             || !(1..=20).contains(&self.images.rows)
             || self.images.tile_seconds < second
         {
-            return fail("images", "quality 1 to 100, 1 to 20 columns and rows, 1 second or more");
+            return fail(
+                "images",
+                "quality 1 to 100, 1 to 20 columns and rows, 1 second or more",
+            );
         }
         Ok(())
     }
@@ -288,7 +307,9 @@ where
             }
         }
     }
-    table.try_into().map_err(|e: toml::de::Error| invalid(e.message().to_owned()))
+    table
+        .try_into()
+        .map_err(|e: toml::de::Error| invalid(e.message().to_owned()))
 }
 
 #[cfg(test)]
@@ -318,6 +339,11 @@ mod tests {
         assert!(unknown.to_string().contains("loudnes"), "{unknown}");
         let bad = Profile::from_toml("mine", "segment_seconds = 0.2\n").unwrap_err();
         assert_eq!(bad.field, "segment_seconds");
-        assert!(Profile::built_in("nope").unwrap_err().to_string().contains("web"));
+        assert!(
+            Profile::built_in("nope")
+                .unwrap_err()
+                .to_string()
+                .contains("web")
+        );
     }
 }

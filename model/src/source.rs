@@ -62,7 +62,11 @@ impl VideoTrack {
             .checked_mul(self.sample_aspect)
             .map_or(i64::from(self.width), Rational::round);
         let width = u32::try_from(stretched).unwrap_or(self.width).max(1);
-        if self.orientation.swaps_axes() { (self.height, width) } else { (width, self.height) }
+        if self.orientation.swaps_axes() {
+            (self.height, width)
+        } else {
+            (width, self.height)
+        }
     }
 
     /// Whether the transfer function is PQ or HLG (ITU-T H.273 values 16 and 18).
@@ -114,9 +118,19 @@ pub struct Color {
 
 impl Color {
     /// BT.709, video range.
-    pub const BT709: Self = Self { primaries: 1, transfer: 1, matrix: 1, full_range: false };
+    pub const BT709: Self = Self {
+        primaries: 1,
+        transfer: 1,
+        matrix: 1,
+        full_range: false,
+    };
     /// Nothing known.
-    pub const UNSPECIFIED: Self = Self { primaries: 2, transfer: 2, matrix: 2, full_range: false };
+    pub const UNSPECIFIED: Self = Self {
+        primaries: 2,
+        transfer: 2,
+        matrix: 2,
+        full_range: false,
+    };
 }
 
 /// Presentation times of all frames and where decoding may start.
@@ -159,10 +173,18 @@ impl FrameTable {
                     run.count = 2;
                 }
                 Some(run) if run.first + run.step * i64::from(run.count) == value => run.count += 1,
-                _ => runs.push(PtsRun { first: value, step: 0, count: 1 }),
+                _ => runs.push(PtsRun {
+                    first: value,
+                    step: 0,
+                    count: 1,
+                }),
             }
         }
-        Self { runs, access_points, end_pts }
+        Self {
+            runs,
+            access_points,
+            end_pts,
+        }
     }
 
     /// Number of frames.
@@ -196,7 +218,9 @@ impl FrameTable {
 
     /// The last access point at or before a frame.
     pub fn access_point_before(&self, frame: u32) -> Option<AccessPoint> {
-        let after = self.access_points.partition_point(|point| point.frame <= frame);
+        let after = self
+            .access_points
+            .partition_point(|point| point.frame <= frame);
         after.checked_sub(1).map(|index| self.access_points[index])
     }
 }
@@ -260,7 +284,13 @@ mod tests {
     #[test]
     fn a_frame_table_gives_back_what_it_was_built_from() {
         let pts = [0, 1001, 2002, 3003, 3100, 9000, 9001, 9002];
-        let points = vec![AccessPoint { frame: 0, dts: 0 }, AccessPoint { frame: 4, dts: 3000 }];
+        let points = vec![
+            AccessPoint { frame: 0, dts: 0 },
+            AccessPoint {
+                frame: 4,
+                dts: 3000,
+            },
+        ];
         let table = FrameTable::new(&pts, points, 9003);
         assert_eq!(table.pts().collect::<Vec<_>>(), pts);
         assert_eq!(table.len(), 8);

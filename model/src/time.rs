@@ -42,7 +42,10 @@ impl Rational {
             return None;
         }
         let divisor = gcd(num, den).max(1) * den.signum();
-        Some(Self { num: i64::try_from(num / divisor).ok()?, den: i64::try_from(den / divisor).ok()? })
+        Some(Self {
+            num: i64::try_from(num / divisor).ok()?,
+            den: i64::try_from(den / divisor).ok()?,
+        })
     }
 
     /// Numerator of the reduced fraction.
@@ -69,7 +72,10 @@ impl Rational {
 
     /// Difference; `None` on overflow.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
-        self.checked_add(Self { num: -other.num, den: other.den })
+        self.checked_add(Self {
+            num: -other.num,
+            den: other.den,
+        })
     }
 
     /// Product; `None` on overflow.
@@ -136,7 +142,11 @@ impl Ord for Rational {
 
 impl fmt::Display for Rational {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.den == 1 { write!(f, "{}", self.num) } else { write!(f, "{}/{}", self.num, self.den) }
+        if self.den == 1 {
+            write!(f, "{}", self.num)
+        } else {
+            write!(f, "{}/{}", self.num, self.den)
+        }
     }
 }
 
@@ -154,9 +164,16 @@ pub fn rescale(ticks: i64, from: Rational, to: Rational) -> i64 {
 pub fn video_timescale(frame_rate: Rational) -> (u32, u32) {
     assert!(frame_rate.num() > 0, "a frame rate is positive");
     let factor = 10_000_i64.div_euclid(frame_rate.num()).max(1);
-    let factor = if frame_rate.num() * factor < 10_000 { factor + 1 } else { factor };
+    let factor = if frame_rate.num() * factor < 10_000 {
+        factor + 1
+    } else {
+        factor
+    };
     let to_u32 = |value: i64| u32::try_from(value).expect("frame rates are bounded by the planner");
-    (to_u32(frame_rate.num() * factor), to_u32(frame_rate.den() * factor))
+    (
+        to_u32(frame_rate.num() * factor),
+        to_u32(frame_rate.den() * factor),
+    )
 }
 
 #[cfg(test)]
@@ -187,8 +204,14 @@ mod tests {
     #[test]
     fn every_frame_lasts_a_whole_number_of_ticks() {
         assert_eq!(video_timescale(Rational::whole(25)), (10_000, 400));
-        assert_eq!(video_timescale(Rational::new(30_000, 1_001).unwrap()), (30_000, 1_001));
-        assert_eq!(video_timescale(Rational::new(25, 2).unwrap()), (10_000, 800));
+        assert_eq!(
+            video_timescale(Rational::new(30_000, 1_001).unwrap()),
+            (30_000, 1_001)
+        );
+        assert_eq!(
+            video_timescale(Rational::new(25, 2).unwrap()),
+            (10_000, 800)
+        );
         assert_eq!(video_timescale(Rational::whole(30)), (10_020, 334));
     }
 }

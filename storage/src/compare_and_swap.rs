@@ -26,7 +26,10 @@ impl Storage {
             let (root, path) = (root.clone(), path.to_owned());
             return tokio::task::spawn_blocking(move || update_local(&root, &path, change))
                 .await
-                .map_err(|e| Error::Failed { path: "update".to_owned(), reason: e.to_string() })?;
+                .map_err(|e| Error::Failed {
+                    path: "update".to_owned(),
+                    reason: e.to_string(),
+                })?;
         }
         self.update_remote(path, change).await
     }
@@ -45,8 +48,10 @@ impl Storage {
                         e_tag: found.meta.e_tag.clone(),
                         version: found.meta.version.clone(),
                     };
-                    let bytes =
-                        found.bytes().await.map_err(|e| Error::from_object_store(path, e))?;
+                    let bytes = found
+                        .bytes()
+                        .await
+                        .map_err(|e| Error::from_object_store(path, e))?;
                     (Some(bytes), PutMode::Update(version))
                 }
                 Err(object_store::Error::NotFound { .. }) => (None, PutMode::Create),
@@ -67,7 +72,9 @@ impl Storage {
                 Err(error) => return Err(Error::from_object_store(path, error)),
             }
         }
-        Err(Error::Raced { path: path.to_owned() })
+        Err(Error::Raced {
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -98,6 +105,8 @@ where
     file.write_all(&to_json(path, &new)?).map_err(fail)?;
     file.sync_all().map_err(fail)?;
     std::fs::rename(&staged, &target).map_err(fail)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(fail)?;
     Ok(Some(new))
 }

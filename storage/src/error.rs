@@ -88,7 +88,10 @@ impl Error {
                     }
                     source = cause.source();
                 }
-                Self::Failed { path, reason: error.to_string() }
+                Self::Failed {
+                    path,
+                    reason: error.to_string(),
+                }
             }
         }
     }
@@ -101,7 +104,10 @@ impl Error {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Self::Full { path }
             }
-            _ => Self::Failed { path, reason: error.to_string() },
+            _ => Self::Failed {
+                path,
+                reason: error.to_string(),
+            },
         }
     }
 }

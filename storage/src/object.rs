@@ -44,7 +44,8 @@ impl Storage {
     /// and endpoint from the usual AWS variables) or `memory:` for tests. A local folder is made.
     pub fn open(url: &str) -> Result<Self> {
         let parsed = if url.starts_with('/') {
-            url::Url::from_directory_path(url).map_err(|()| invalid(url, "not an absolute folder"))?
+            url::Url::from_directory_path(url)
+                .map_err(|()| invalid(url, "not an absolute folder"))?
         } else {
             url::Url::parse(url).map_err(|e| invalid(url, &e.to_string()))?
         };
@@ -58,7 +59,12 @@ impl Storage {
                     .build()
                     .map_err(|e| invalid(url, &e.to_string()))?;
                 let prefix = Path::from(parsed.path().trim_matches('/'));
-                Ok(Self { store: Arc::new(store), prefix, local: None, url: url.to_owned() })
+                Ok(Self {
+                    store: Arc::new(store),
+                    prefix,
+                    local: None,
+                    url: url.to_owned(),
+                })
             }
             "memory" => Ok(Self {
                 store: Arc::new(object_store::memory::InMemory::new()),
@@ -71,13 +77,20 @@ impl Storage {
     }
 
     fn open_local(url: &str, parsed: &url::Url) -> Result<Self> {
-        let root = parsed.to_file_path().map_err(|()| invalid(url, "not a local folder"))?;
+        let root = parsed
+            .to_file_path()
+            .map_err(|()| invalid(url, "not a local folder"))?;
         std::fs::create_dir_all(&root).map_err(|e| Error::from_io(url, &e))?;
         let root = root.canonicalize().map_err(|e| Error::from_io(url, &e))?;
         let store = object_store::local::LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| Error::from_object_store(url, e))?;
         let prefix = Path::default();
-        Ok(Self { store: Arc::new(store), prefix, local: Some(root), url: url.to_owned() })
+        Ok(Self {
+            store: Arc::new(store),
+            prefix,
+            local: Some(root),
+            url: url.to_owned(),
+        })
     }
 
     /// The URL that it was opened with.
@@ -91,7 +104,10 @@ impl Storage {
     }
 
     pub(crate) fn locate(&self, path: &str) -> Path {
-        self.prefix.parts().chain(Path::from(path).parts()).collect()
+        self.prefix
+            .parts()
+            .chain(Path::from(path).parts())
+            .collect()
     }
 
     /// Reads an object.
@@ -112,7 +128,9 @@ impl Storage {
     /// Size of an object.
     pub async fn size(&self, path: &str) -> Result<u64> {
         let found = self.store.head(&self.locate(path)).await;
-        found.map(|meta| meta.size).map_err(|e| Error::from_object_store(path, e))
+        found
+            .map(|meta| meta.size)
+            .map_err(|e| Error::from_object_store(path, e))
     }
 
     /// Whether there is such an object.
@@ -127,13 +145,18 @@ impl Storage {
     /// Writes an object, over an older one if there is one. Nobody sees it half written.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
         let put = self.store.put(&self.locate(path), bytes.into()).await;
-        put.map(|_| ()).map_err(|e| Error::from_object_store(path, e))
+        put.map(|_| ())
+            .map_err(|e| Error::from_object_store(path, e))
     }
 
     /// Writes an object unless there is one.
     pub async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<Created> {
         let options = PutOptions::from(PutMode::Create);
-        match self.store.put_opts(&self.locate(path), bytes.into(), options).await {
+        match self
+            .store
+            .put_opts(&self.locate(path), bytes.into(), options)
+            .await
+        {
             Ok(_) => Ok(Created::New),
             Err(
                 object_store::Error::AlreadyExists { .. }
@@ -172,7 +195,10 @@ impl Storage {
             .into_iter()
             .map(|meta| {
                 let path: Path = meta.location.parts().skip(skip).collect();
-                Object { path: path.to_string(), size_bytes: meta.size }
+                Object {
+                    path: path.to_string(),
+                    size_bytes: meta.size,
+                }
             })
             .collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
@@ -224,16 +250,24 @@ impl Storage {
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| Error::Corrupt { path: path.to_owned(), reason: e.to_string() })
+    serde_json::from_slice(bytes).map_err(|e| Error::Corrupt {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
 }
 
 pub(crate) fn to_json<T: Serialize>(path: &str, value: &T) -> Result<Bytes> {
     serde_json::to_vec_pretty(value)
         .map(Bytes::from)
-        .map_err(|e| Error::Corrupt { path: path.to_owned(), reason: e.to_string() })
+        .map_err(|e| Error::Corrupt {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })
 }
 
 fn invalid(url: &str, reason: &str) -> Error {
-    Error::Url { url: url.to_owned(), reason: reason.to_owned() }
+    Error::Url {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    }
 }

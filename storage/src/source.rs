@@ -33,10 +33,16 @@ impl SourceRoots {
             match folder {
                 Some(path) => {
                     let folder = PathBuf::from(path);
-                    found.folders.push(folder.canonicalize().map_err(|e| Error::from_io(root, &e))?);
+                    found.folders.push(
+                        folder
+                            .canonicalize()
+                            .map_err(|e| Error::from_io(root, &e))?,
+                    );
                 }
                 None if root.starts_with("s3://") => {
-                    found.prefixes.push(format!("{}/", root.trim_end_matches('/')));
+                    found
+                        .prefixes
+                        .push(format!("{}/", root.trim_end_matches('/')));
                 }
                 None => {
                     return Err(Error::Url {
@@ -51,9 +57,14 @@ impl SourceRoots {
 
     /// The local file of a `file` URL, if it lies below an allowed folder; links are followed first.
     fn local_file(&self, url: &str) -> Result<PathBuf> {
-        let invalid = |reason: &str| Error::Url { url: url.to_owned(), reason: reason.to_owned() };
+        let invalid = |reason: &str| Error::Url {
+            url: url.to_owned(),
+            reason: reason.to_owned(),
+        };
         let parsed = url::Url::parse(url).map_err(|e| invalid(&e.to_string()))?;
-        let path = parsed.to_file_path().map_err(|()| invalid("not a local file"))?;
+        let path = parsed
+            .to_file_path()
+            .map_err(|()| invalid("not a local file"))?;
         let path = path.canonicalize().map_err(|e| Error::from_io(url, &e))?;
         if !self.folders.iter().any(|folder| path.starts_with(folder)) {
             return Err(invalid("is not below an allowed source root"));
@@ -64,13 +75,19 @@ impl SourceRoots {
     /// Whether the scheme and place of a URL are allowed, without looking whether it exists.
     pub fn allow(&self, url: &str) -> Result<()> {
         if url.starts_with("s3://") {
-            let inside = self.prefixes.iter().any(|prefix| url.starts_with(prefix.as_str()));
+            let inside = self
+                .prefixes
+                .iter()
+                .any(|prefix| url.starts_with(prefix.as_str()));
             let climbs = url.split('/').any(|part| part == ".." || part == ".");
             if inside && !climbs {
                 return Ok(());
             }
             let reason = "is not below an allowed source root".to_owned();
-            return Err(Error::Url { url: url.to_owned(), reason });
+            return Err(Error::Url {
+                url: url.to_owned(),
+                reason,
+            });
         }
         self.local_file(url).map(|_| ())
     }
@@ -90,10 +107,14 @@ impl Source {
     pub async fn open(url: &str, roots: &SourceRoots) -> Result<Self> {
         roots.allow(url)?;
         let (store, path): (Arc<dyn ObjectStore>, Path) = if url.starts_with("s3://") {
-            let invalid =
-                |reason: String| Error::Url { url: url.to_owned(), reason };
+            let invalid = |reason: String| Error::Url {
+                url: url.to_owned(),
+                reason,
+            };
             let parsed = url::Url::parse(url).map_err(|e| invalid(e.to_string()))?;
-            let bucket = parsed.host_str().ok_or_else(|| invalid("no bucket".to_owned()))?;
+            let bucket = parsed
+                .host_str()
+                .ok_or_else(|| invalid("no bucket".to_owned()))?;
             let store = object_store::aws::AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
                 .build()
@@ -104,15 +125,28 @@ impl Source {
             let file = roots.local_file(url)?;
             if !file.is_file() {
                 let reason = "is not a file".to_owned();
-                return Err(Error::Url { url: url.to_owned(), reason });
+                return Err(Error::Url {
+                    url: url.to_owned(),
+                    reason,
+                });
             }
             std::fs::File::open(&file).map_err(|e| Error::from_io(url, &e))?;
-            let path = Path::from_absolute_path(&file)
-                .map_err(|e| Error::Url { url: url.to_owned(), reason: e.to_string() })?;
+            let path = Path::from_absolute_path(&file).map_err(|e| Error::Url {
+                url: url.to_owned(),
+                reason: e.to_string(),
+            })?;
             (Arc::new(object_store::local::LocalFileSystem::new()), path)
         };
-        let meta = store.head(&path).await.map_err(|e| Error::from_object_store(url, e))?;
-        Ok(Self { store, path, url: url.to_owned(), size_bytes: meta.size })
+        let meta = store
+            .head(&path)
+            .await
+            .map_err(|e| Error::from_object_store(url, e))?;
+        Ok(Self {
+            store,
+            path,
+            url: url.to_owned(),
+            size_bytes: meta.size,
+        })
     }
 
     /// Where it is.
@@ -145,7 +179,10 @@ impl Source {
             let step = self.read(at..at + HASH_STEP_BYTES).await?;
             if step.is_empty() {
                 let reason = format!("ends at byte {at} of {}", self.size_bytes);
-                return Err(Error::Corrupt { path: self.url.clone(), reason });
+                return Err(Error::Corrupt {
+                    path: self.url.clone(),
+                    reason,
+                });
             }
             at += step.len() as u64;
             hasher = tokio::task::spawn_blocking(move || {
@@ -153,7 +190,10 @@ impl Source {
                 hasher
             })
             .await
-            .map_err(|e| Error::Failed { path: self.url.clone(), reason: e.to_string() })?;
+            .map_err(|e| Error::Failed {
+                path: self.url.clone(),
+                reason: e.to_string(),
+            })?;
         }
         Ok(hex::encode(hasher.finalize()))
     }

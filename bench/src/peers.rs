@@ -1,0 +1,272 @@
+//! Magpie against ffmpeg on one file: the whole job against the script that a person would write for
+//! the same output, and against the ladder alone. The peers get the rungs from Magpie's own plan, so that all
+//! encode the same.
+
+use crate::machine::Machine;
+use crate::measure::{self, Measured};
+use crate::quality;
+use crate::report::{Report, Row};
+use anyhow::Context;
+use model::plan::Plan;
+use model::rendition::{EncoderFamily, Rendition};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LADDER: &str = include_str!("../peers/ladder.sh");
+const LADDER_AND_PACKAGE: &str = include_str!("../peers/ladder_and_package.sh");
+
+/// What is compared.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The magpie binary.
+    pub magpie: PathBuf,
+    /// The source.
+    pub source: PathBuf,
+    /// Slots of `magpie run`; as many as it likes when `None`.
+    pub slots: Option<u32>,
+    /// Counted runs of each contestant, after one that is not counted.
+    pub runs: u32,
+    /// Where contestants may write; must be empty or absent.
+    pub scratch: PathBuf,
+}
+
+/// Runs the comparison.
+pub fn compare(options: &Options) -> anyhow::Result<Report> {
+    std::fs::create_dir_all(&options.scratch)?;
+    let scripts = Scripts::write(&options.scratch)?;
+    let mut contestants = vec![Contestant::magpie(options)];
+    contestants[0].once(options)?;
+    let plan = find_plan(&contestants[0].out)?;
+    let rungs = rungs(&plan)?;
+    contestants.push(Contestant::ladder(options, &scripts, &plan, &rungs));
+    contestants.push(Contestant::script(options, &scripts, &plan, &rungs));
+    for contestant in &mut contestants[1..] {
+        contestant.once(options)?;
+    }
+    for _ in 0..options.runs {
+        for contestant in &mut contestants {
+            let measured = contestant.once(options)?;
+            contestant.runs.push(measured);
+        }
+    }
+    report(options, &plan, &rungs, contestants)
+}
+
+struct Scripts {
+    ladder: PathBuf,
+    whole: PathBuf,
+}
+
+impl Scripts {
+    fn write(folder: &Path) -> anyhow::Result<Self> {
+        let scripts = Self {
+            ladder: folder.join("ladder.sh"),
+            whole: folder.join("whole.sh"),
+        };
+        std::fs::write(&scripts.ladder, LADDER)?;
+        std::fs::write(&scripts.whole, LADDER_AND_PACKAGE)?;
+        Ok(scripts)
+    }
+}
+
+struct Contestant {
+    name: &'static str,
+    program: PathBuf,
+    args: Vec<String>,
+    out: PathBuf,
+    runs: Vec<Measured>,
+}
+
+impl Contestant {
+    fn magpie(options: &Options) -> Self {
+        let out = options.scratch.join("magpie");
+        let mut args = vec!["run".to_owned(), text(&options.source), "--json".to_owned()];
+        args.extend(["--out".to_owned(), text(&out)]);
+        if let Some(slots) = options.slots {
+            args.extend(["--slots".to_owned(), slots.to_string()]);
+        }
+        Self {
+            name: "magpie",
+            program: options.magpie.clone(),
+            args,
+            out,
+            runs: Vec::new(),
+        }
+    }
+
+    fn ladder(options: &Options, scripts: &Scripts, plan: &Plan, rungs: &[String]) -> Self {
+        let out = options.scratch.join("ladder");
+        let mut args = vec![text(&scripts.ladder), text(&options.source), text(&out)];
+        args.extend([
+            keyframe_frames(plan),
+            plan.profile.segment_seconds.as_f64().to_string(),
+        ]);
+        args.extend(rungs.iter().cloned());
+        let program = PathBuf::from("bash");
+        Self {
+            name: "ffmpeg ladder alone",
+            program,
+            args,
+            out,
+            runs: Vec::new(),
+        }
+    }
+
+    fn script(options: &Options, scripts: &Scripts, plan: &Plan, rungs: &[String]) -> Self {
+        let out = options.scratch.join("script");
+        let mut args = vec![text(&scripts.whole), text(&options.source), text(&out)];
+        args.extend([
+            keyframe_frames(plan),
+            plan.profile.segment_seconds.as_f64().to_string(),
+        ]);
+        args.push(plan.profile.images.tile_seconds.as_f64().to_string());
+        args.extend(rungs.iter().cloned());
+        let program = PathBuf::from("bash");
+        Self {
+            name: "ffmpeg script",
+            program,
+            args,
+            out,
+            runs: Vec::new(),
+        }
+    }
+
+    /// One run into an empty folder.
+    fn once(&mut self, options: &Options) -> anyhow::Result<Measured> {
+        anyhow::ensure!(
+            self.out.starts_with(&options.scratch),
+            "outputs stay in the scratch folder"
+        );
+        if self.out.exists() {
+            std::fs::remove_dir_all(&self.out)?;
+        }
+        measure::run(Command::new(&self.program).args(&self.args))
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn keyframe_frames(plan: &Plan) -> String {
+    let groups = plan.video.iter().flat_map(|video| &video.groups);
+    groups
+        .map(|group| group.keyframe_frames)
+        .next()
+        .unwrap_or(1)
+        .to_string()
+}
+
+/// The plan of the one job in a folder that `magpie run` wrote.
+fn find_plan(out: &Path) -> anyhow::Result<Plan> {
+    let jobs = std::fs::read_dir(out.join("jobs"))?;
+    let path = jobs
+        .flatten()
+        .map(|job| job.path().join("plan.json"))
+        .find(|path| path.is_file());
+    let path = path.with_context(|| format!("no plan in {}", out.display()))?;
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+fn x264_renditions(plan: &Plan) -> impl Iterator<Item = &Rendition> {
+    let groups = plan.video.iter().flat_map(|video| &video.groups);
+    groups
+        .flat_map(|group| &group.renditions)
+        .filter(|one| one.family == EncoderFamily::X264)
+}
+
+fn rungs(plan: &Plan) -> anyhow::Result<Vec<String>> {
+    let rungs: Vec<String> = x264_renditions(plan)
+        .map(|one| {
+            format!(
+                "{}x{}:{}:{}:{}:{}",
+                one.width,
+                one.height,
+                f64::from(one.rate.quality_centi) / 100.0,
+                one.rate.maxrate_bps,
+                one.rate.buffer_bits,
+                one.preset
+            )
+        })
+        .collect();
+    anyhow::ensure!(
+        !rungs.is_empty(),
+        "the comparison needs a source with pictures and an H.264 ladder"
+    );
+    Ok(rungs)
+}
+
+fn report(
+    options: &Options,
+    plan: &Plan,
+    rungs: &[String],
+    contestants: Vec<Contestant>,
+) -> anyhow::Result<Report> {
+    let top = x264_renditions(plan)
+        .last()
+        .context("the ladder is empty")?;
+    let seconds = plan.duration.as_f64();
+    let mut missing = Vec::new();
+    if !quality::has_vmaf() {
+        missing.push("VMAF: the installed ffmpeg has no libvmaf".to_owned());
+    }
+    let mut rows = Vec::new();
+    for contestant in contestants {
+        let file = match contestant.name {
+            "magpie" => joined_segments(&contestant.out, &top.id, &options.scratch)?,
+            _ => contestant.out.join(format!("{}.mp4", rungs.len() - 1)),
+        };
+        let bits = std::fs::metadata(&file)?.len() * 8;
+        let quality = quality::compare(&options.source, &file, top.width, top.height);
+        if let Err(error) = &quality {
+            missing.push(format!("quality of {}: {error}", contestant.name));
+        }
+        rows.push(Row {
+            name: contestant.name.to_owned(),
+            command: format!(
+                "{} {}",
+                contestant.program.display(),
+                contestant.args.join(" ")
+            ),
+            runs: contestant.runs,
+            top_bitrate_bps: (bits as f64 / seconds) as u64,
+            quality: quality.ok(),
+        });
+    }
+    Ok(Report {
+        machine: Machine::describe(),
+        source: options
+            .source
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        source_seconds: seconds,
+        ladder: rungs.to_vec(),
+        rows,
+        missing,
+    })
+}
+
+/// The init segment and all media segments of a rendition in one file, as a player would see them.
+fn joined_segments(out: &Path, rendition: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let title = std::fs::read_dir(out.join("titles"))?.flatten().next();
+    let title = title
+        .context("nothing was published")?
+        .path()
+        .join("v1")
+        .join(rendition);
+    let mut names: Vec<PathBuf> = std::fs::read_dir(&title)?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    names.retain(|path| path.extension().is_some_and(|e| e == "m4s"));
+    names.sort();
+    let mut bytes = std::fs::read(title.join("init.mp4"))?;
+    for name in names {
+        bytes.extend(std::fs::read(name)?);
+    }
+    let joined = scratch.join("joined.mp4");
+    std::fs::write(&joined, bytes)?;
+    Ok(joined)
+}

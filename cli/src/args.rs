@@ -1,0 +1,53 @@
+//! The command line as it is typed.
+
+use crate::commands;
+use clap::{Parser, Subcommand};
+
+/// A self-hosted media farm: titles go in, checked and published renditions come out.
+#[derive(Debug, Parser)]
+#[command(name = "magpie", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 published or done, 1 rejected or failed, 2 usage, 3 waiting for review.")]
+pub struct Cli {
+    /// What is logged to standard error, such as `info` or `scheduler=debug`.
+    #[arg(long, global = true, env = "MAGPIE_LOG", default_value = "warn", value_name = "FILTER")]
+    pub log: String,
+    /// Print results as JSON, one value a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command; each is a file of `commands/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Process a file on this machine, with no service to install.
+    Run(commands::run::Args),
+    /// Serve what was published into a folder, with a page that plays it.
+    Serve(commands::serve::Args),
+    /// Run a scheduler: the farm's API, its dashboard and its decisions.
+    Scheduler(commands::scheduler::Args),
+    /// Run a node agent: it takes work from a scheduler and does it.
+    Node(commands::node::Args),
+    /// Give a title to the farm.
+    Submit(commands::submit::Args),
+    /// Follow a job to its end.
+    Watch(commands::watch::Args),
+    /// List jobs.
+    Jobs(commands::jobs::Args),
+    /// List nodes, or tell one to drain.
+    Nodes(commands::nodes::Args),
+    /// End a job.
+    Cancel(commands::cancel::Args),
+    /// Say what this machine can do and what it lacks.
+    Doctor(commands::doctor::Args),
+    /// Look at chunks that will not succeed without a person.
+    Dlq(commands::dlq::Args),
+    /// Decide about titles that quality control flagged.
+    Review(commands::review::Args),
+    /// List what is published, or roll a title back.
+    Publish(commands::publish::Args),
+    /// Compare the farm with its peers on your own material.
+    Bench(commands::bench::Args),
+}

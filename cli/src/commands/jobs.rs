@@ -1,0 +1,60 @@
+//! `magpie jobs`: list jobs, or show one.
+
+use crate::connect::{Connection, explain};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::show;
+use crate::summary;
+use proto::v1::{GetJobRequest, ListJobsRequest};
+
+/// Arguments of `magpie jobs`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Show this job with its tasks instead of a list.
+    job: Option<String>,
+    /// Jobs of one tenant only.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Jobs of one title only.
+    #[arg(long)]
+    title: Option<String>,
+    /// Jobs in this phase only; may be given several times.
+    #[arg(long)]
+    phase: Vec<String>,
+    /// How many jobs at most.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+/// Lists jobs, newest first.
+pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
+    let mut client = args.connection.client()?;
+    if let Some(id) = args.job {
+        let answer = client.get_job(GetJobRequest { id }).await.map_err(|s| explain(&s))?;
+        summary::print(printer, &answer.into_inner(), None)?;
+        return Ok(Exit::Success);
+    }
+    let mut left = args.limit;
+    let mut page_token = String::new();
+    let mut jobs = Vec::new();
+    loop {
+        let request = ListJobsRequest {
+            tenant: args.tenant.clone().unwrap_or_default(),
+            title: args.title.clone().unwrap_or_default(),
+            phases: args.phase.clone(),
+            page_size: left.min(500),
+            page_token,
+        };
+        let page = client.list_jobs(request).await.map_err(|s| explain(&s))?.into_inner();
+        left = left.saturating_sub(u32::try_from(page.jobs.len()).unwrap_or(u32::MAX));
+        jobs.extend(page.jobs);
+        page_token = page.next_page_token;
+        if left == 0 || page_token.is_empty() {
+            break;
+        }
+    }
+    show::jobs(printer, &jobs)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,5 @@
+//! Putting the farm together: the rooms as one process, or as services on addresses.
+
+pub mod in_process;
+pub mod listen;
+pub mod redis_child;

@@ -1,0 +1,103 @@
+//! Progress bars: one for each rendition and sound output, drawn from what the farm says of a job. Speed
+//! counts committed frames only, so that a bar never goes back.
+
+use crate::printer::Printer;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use model::plan::PlanSummary;
+use proto::v1::{JobDetail, Task};
+use std::collections::BTreeMap;
+
+/// The bars of one job.
+pub struct Progress {
+    shown: bool,
+    bars: MultiProgress,
+    by_id: BTreeMap<String, ProgressBar>,
+    phase: Option<ProgressBar>,
+    printer: Printer,
+    said: String,
+}
+
+impl Progress {
+    /// Bars where a person sees them; else phases are said in lines.
+    pub fn new(printer: Printer) -> Self {
+        Self {
+            shown: printer.draws(),
+            bars: MultiProgress::new(),
+            by_id: BTreeMap::new(),
+            phase: None,
+            printer,
+            said: String::new(),
+        }
+    }
+
+    /// Draws the job as it is now.
+    pub fn update(&mut self, detail: &JobDetail) {
+        let Some(job) = &detail.job else { return };
+        let waiting = match detail.waiting_for.as_str() {
+            "" => String::new(),
+            reason => format!(": waits for {reason}"),
+        };
+        let sentence = format!("{} {}{waiting}", job.title, job.phase);
+        if !self.shown {
+            if sentence != self.said {
+                self.printer.note(&sentence);
+                self.said = sentence;
+            }
+            return;
+        }
+        let phase = self.phase.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed_precise}");
+            self.bars.add(ProgressBar::new_spinner().with_style(style_or_default(style)))
+        });
+        phase.set_message(sentence);
+        phase.tick();
+        if let Ok(summary) = serde_json::from_str::<PlanSummary>(&detail.plan_summary_json) {
+            self.draw(&summary, &detail.tasks);
+        }
+    }
+
+    fn draw(&mut self, summary: &PlanSummary, tasks: &[Task]) {
+        for rendition in &summary.renditions {
+            let task = tasks.iter().find(|task| name_of(task) == rendition.task);
+            let frames = task.map_or(0, |t| t.committed.iter().map(|u| u64::from(u.frames)).sum());
+            let reused = task.is_some_and(|t| t.committed.iter().any(|u| u.reused));
+            self.bar(&rendition.id, u64::from(summary.frames), "frames").set_position(frames);
+            if reused && let Some(bar) = self.by_id.get(&rendition.id) {
+                bar.set_message("some segments were found and not encoded again");
+            }
+        }
+        let single = tasks.iter().filter(|task| !name_of(task).starts_with("video-"));
+        for task in single.filter(|task| name_of(task) != "probe") {
+            let name = name_of(task).to_owned();
+            self.bar(&name, u64::from(task.units), "").set_position(u64::from(task.units_done));
+        }
+    }
+
+    fn bar(&mut self, id: &str, length: u64, unit: &str) -> &ProgressBar {
+        self.by_id.entry(id.to_owned()).or_insert_with(|| {
+            let template = if unit.is_empty() {
+                "{prefix:>14} {bar:30} {pos}/{len}".to_owned()
+            } else {
+                format!("{{prefix:>14}} {{bar:30}} {{pos}}/{{len}} {unit}  {{per_sec:>10}}  ETA {{eta}}  {{msg}}")
+            };
+            let style = style_or_default(ProgressStyle::with_template(&template));
+            let bar = ProgressBar::new(length).with_style(style).with_prefix(id.to_owned());
+            self.bars.add(bar)
+        })
+    }
+
+    /// Takes the bars away.
+    pub fn finish(&mut self) {
+        for bar in self.by_id.values().chain(&self.phase) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style_or_default<E>(style: Result<ProgressStyle, E>) -> ProgressStyle {
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn name_of(task: &Task) -> &str {
+    task.id.rsplit('/').next().unwrap_or("")
+}
