@@ -25,7 +25,7 @@ pub struct Measured {
 }
 
 /// Runs a command to its end; fails when the command does.
-pub fn run(command: &mut Command) -> anyhow::Result<Measured> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<Measured> {
     let shown = format!("{command:?}");
     let before = children_cpu_seconds()?;
     let start = Instant::now();

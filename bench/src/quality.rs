@@ -16,7 +16,7 @@ pub struct Quality {
 }
 
 /// Whether the installed ffmpeg has libvmaf.
-pub fn has_vmaf() -> bool {
+pub(crate) fn has_vmaf() -> bool {
     let filters = Command::new("ffmpeg")
         .args(["-hide_banner", "-filters"])
         .output();
@@ -24,7 +24,7 @@ pub fn has_vmaf() -> bool {
 }
 
 /// Compares an output with the source scaled to its size.
-pub fn compare(source: &Path, output: &Path, width: u32, height: u32) -> anyhow::Result<Quality> {
+pub(crate) fn compare(source: &Path, output: &Path, width: u32, height: u32) -> anyhow::Result<Quality> {
     let base = format!(
         "[0:v]settb=AVTB,setpts=N*1000,format=yuv420p[a];\
          [1:v]scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p[b]"

@@ -1,6 +1,8 @@
 //! The magpie command. `magpie worker` is for the node agent only: it is looked for before anything
 //! else happens, because a sandbox must be entered before any thread is started.
 
+#![allow(unreachable_pub, reason = "a binary has no callers; `pub` marks what a module offers to its siblings")]
+
 mod args;
 mod commands;
 mod connect;
