@@ -83,11 +83,11 @@ impl Source {
         self.path.split_once('/').map_or("", |(room, _)| room)
     }
 
-    /// Whether all of it is test code: the test crate, a `tests` folder or a `tests.rs`.
+    /// Whether none of it ships: the test crate, a `tests` or `benches` folder, a `tests.rs`.
     pub fn is_test(&self) -> bool {
         self.path
             .split('/')
-            .any(|part| part == "tests" || part == "tests.rs")
+            .any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
     }
 
     /// The lines of Rust code that ship: no comments, no blank lines, nothing under `#[cfg(test)]`.
