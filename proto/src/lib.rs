@@ -7,7 +7,13 @@ mod error;
 pub use error::{Error, Result};
 
 /// The generated messages, clients and servers of `magpie/v1`.
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, unreachable_pub)]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    unreachable_pub
+)]
 pub mod v1 {
     tonic::include_proto!("magpie.v1");
 }
