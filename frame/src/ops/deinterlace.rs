@@ -8,7 +8,7 @@
 //! Lines beyond the picture are those nearest inside it of the same field.
 
 use crate::{Error, Picture, Result, Samples};
-use fearless_simd::{Level, dispatch};
+use fearless_simd::{Bytes, Level, Simd, SimdBase, dispatch, i32x16, u8x16, u16x16};
 
 /// Which field was shown first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,16 @@ const HIGH: (i32, i32, i32) = (5570, 3801, 1016);
 /// The filter within the kept field alone, for where the other does not help.
 const SPATIAL: (i32, i32) = (5077, 981);
 const PRECISION: u32 = 13;
+
+/// Samples that a loop takes at once.
+const LANES: usize = 16;
+
+/// What is the same for all planes: the lines that are kept (even or odd), the largest code.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    kept: usize,
+    limit: i32,
+}
 
 /// The three pictures' samples of one plane.
 #[derive(Clone, Copy)]
@@ -59,7 +69,11 @@ pub fn deinterlace(
     }
     target.reshape(current.format(), current.size())?;
     target.set_range(current.range());
-    let limit = (1 << current.format().bit_depth()) - 1;
+    let kept = usize::from(order == FieldOrder::BottomFirst);
+    let rules = Rules {
+        kept,
+        limit: (1 << current.format().bit_depth()) - 1,
+    };
     for (index, target) in target.planes_mut().iter_mut().enumerate() {
         let planes = [previous, current, next].map(|picture| &picture.planes()[index]);
         let (width, height) = (target.width(), target.height());
@@ -72,8 +86,7 @@ pub fn deinterlace(
                 width,
                 height,
             };
-            let narrow = |value: i32| value as u8;
-            dispatch!(Level::new(), _ => window.deinterlace(order, limit, narrow, target));
+            dispatch!(Level::new(), simd => window.deinterlace(simd, rules, target));
         } else if let Some(target) = target.as_u16_mut() {
             let [previous, current, next] = planes.map(|plane| match plane.samples() {
                 Samples::U16(data) => data.as_slice(),
@@ -86,29 +99,33 @@ pub fn deinterlace(
                 width,
                 height,
             };
-            let narrow = |value: i32| value as u16;
-            dispatch!(Level::new(), _ => window.deinterlace(order, limit, narrow, target));
+            dispatch!(Level::new(), simd => window.deinterlace(simd, rules, target));
         }
     }
     Ok(())
 }
 
-impl<'a, T: Copy + Into<i32>> Window<'a, T> {
+impl<'a, T: Sample> Window<'a, T> {
     #[inline(always)]
-    fn deinterlace(
-        self,
-        order: FieldOrder,
-        limit: i32,
-        narrow: impl Fn(i32) -> T,
-        target: &mut [T],
-    ) {
-        let kept = usize::from(order == FieldOrder::BottomFirst);
+    fn deinterlace<S: Simd>(self, simd: S, rules: Rules, target: &mut [T]) {
         for (y, row) in target.chunks_exact_mut(self.width).enumerate() {
             // A single line has no other field to be made from.
-            if y % 2 == kept || self.height == 1 {
+            if y % 2 == rules.kept || self.height == 1 {
                 row.copy_from_slice(self.line(self.current, y, 0));
-            } else {
-                self.make_line(y, limit, &narrow, row);
+                continue;
+            }
+            let lines = self.around(y);
+            for (block, samples) in row.chunks_mut(LANES).enumerate() {
+                let around = lines.load(simd, block * LANES);
+                let zero = i32x16::splat(simd, 0);
+                let made = make_samples(simd, &around).min(rules.limit).max(zero);
+                if let Some(full) = samples.first_chunk_mut::<LANES>() {
+                    T::store(simd, made, full);
+                } else {
+                    let mut padded = [T::default(); LANES];
+                    T::store(simd, made, &mut padded);
+                    samples.copy_from_slice(&padded[..samples.len()]);
+                }
             }
         }
     }
@@ -127,39 +144,107 @@ impl<'a, T: Copy + Into<i32>> Window<'a, T> {
         &samples[line.max(0).cast_unsigned() * self.width..][..self.width]
     }
 
-    /// Makes line `y` of the field that was shown second as it would have been with the first.
+    /// The lines around line `y` of the field that was shown second.
     #[inline(always)]
-    fn make_line(&self, y: usize, limit: i32, narrow: &impl Fn(i32) -> T, row: &mut [T]) {
-        // The lines of the missing field before and after that moment, and the kept field's.
-        let before = [-4, -2, 0, 2, 4].map(|offset| self.line(self.previous, y, offset));
-        let after = [-4, -2, 0, 2, 4].map(|offset| self.line(self.current, y, offset));
-        let kept = [-3, -1, 1, 3].map(|offset| self.line(self.current, y, offset));
-        let past = [-1, 1].map(|offset| self.line(self.previous, y, offset));
-        let future = [-1, 1].map(|offset| self.line(self.next, y, offset));
-        for (x, sample) in row.iter_mut().enumerate() {
-            let made = make_sample(&Around {
-                before: before.map(|line| line[x].into()),
-                after: after.map(|line| line[x].into()),
-                kept: kept.map(|line| line[x].into()),
-                past: past.map(|line| line[x].into()),
-                future: future.map(|line| line[x].into()),
-            });
-            *sample = narrow(made.clamp(0, limit));
+    fn around(&self, y: usize) -> Around<&'a [T]> {
+        // The missing field before and after the moment of the kept one, then the kept one.
+        Around {
+            before: [-4, -2, 0, 2, 4].map(|offset| self.line(self.previous, y, offset)),
+            after: [-4, -2, 0, 2, 4].map(|offset| self.line(self.current, y, offset)),
+            kept: [-3, -1, 1, 3].map(|offset| self.line(self.current, y, offset)),
+            past: [-1, 1].map(|offset| self.line(self.previous, y, offset)),
+            future: [-1, 1].map(|offset| self.line(self.next, y, offset)),
         }
     }
 }
 
-/// The samples around a missing one, from top to bottom.
-struct Around {
-    before: [i32; 5],
-    after: [i32; 5],
-    kept: [i32; 4],
-    past: [i32; 2],
-    future: [i32; 2],
+/// What lies around a missing line, from top to bottom.
+struct Around<T> {
+    before: [T; 5],
+    after: [T; 5],
+    kept: [T; 4],
+    past: [T; 2],
+    future: [T; 2],
 }
 
+impl<T: Sample> Around<&[T]> {
+    /// The samples from column `first` on.
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, first: usize) -> Around<i32x16<S>> {
+        let zero = i32x16::splat(simd, 0);
+        let mut around = Around {
+            before: [zero; 5],
+            after: [zero; 5],
+            kept: [zero; 4],
+            past: [zero; 2],
+            future: [zero; 2],
+        };
+        load(simd, &self.before, first, &mut around.before);
+        load(simd, &self.after, first, &mut around.after);
+        load(simd, &self.kept, first, &mut around.kept);
+        load(simd, &self.past, first, &mut around.past);
+        load(simd, &self.future, first, &mut around.future);
+        around
+    }
+}
+
+/// The samples of some lines from column `first` on; what lies beyond their end is zero.
 #[inline(always)]
-fn make_sample(around: &Around) -> i32 {
+fn load<S: Simd, T: Sample>(simd: S, lines: &[&[T]], first: usize, vectors: &mut [i32x16<S>]) {
+    for (line, vector) in lines.iter().zip(vectors) {
+        let rest = &line[first..];
+        *vector = if let Some(full) = rest.first_chunk::<LANES>() {
+            T::load(simd, full)
+        } else {
+            let mut padded = [T::default(); LANES];
+            padded[..rest.len()].copy_from_slice(rest);
+            T::load(simd, &padded)
+        };
+    }
+}
+
+/// A sample type that vectors of 32 bits are made of and back.
+trait Sample: Copy + Default {
+    fn load<S: Simd>(simd: S, samples: &[Self; LANES]) -> i32x16<S>;
+    /// Stores values between 0 and the largest code, which is below 1 << 15.
+    fn store<S: Simd>(simd: S, values: i32x16<S>, samples: &mut [Self; LANES]);
+}
+
+impl Sample for u8 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, samples: &[Self; LANES]) -> i32x16<S> {
+        let (low, high) = simd.widen_u8x16(u8x16::from_slice(simd, samples));
+        let (low, high) = simd.widen_u16x16(simd.combine_u16x8(low, high));
+        simd.combine_u32x8(low, high).bitcast()
+    }
+
+    #[inline(always)]
+    fn store<S: Simd>(simd: S, values: i32x16<S>, samples: &mut [Self; LANES]) {
+        let (low, high) = simd.split_i32x16(values);
+        let (low, high) = simd.split_i16x16(simd.saturating_narrow_i32x8(low, high));
+        simd.relaxed_narrow_u16x8(low.bitcast(), high.bitcast())
+            .store_slice(samples);
+    }
+}
+
+impl Sample for u16 {
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, samples: &[Self; LANES]) -> i32x16<S> {
+        let (low, high) = simd.widen_u16x16(u16x16::from_slice(simd, samples));
+        simd.combine_u32x8(low, high).bitcast()
+    }
+
+    #[inline(always)]
+    fn store<S: Simd>(simd: S, values: i32x16<S>, samples: &mut [Self; LANES]) {
+        let (low, high) = simd.split_i32x16(values);
+        let narrow: u16x16<S> = simd.saturating_narrow_i32x8(low, high).bitcast();
+        narrow.store_slice(samples);
+    }
+}
+
+/// The missing samples as they would have been when the kept field was shown.
+#[inline(always)]
+fn make_samples<S: Simd>(simd: S, around: &Around<i32x16<S>>) -> i32x16<S> {
     let Around {
         before,
         after,
@@ -167,32 +252,35 @@ fn make_sample(around: &Around) -> i32 {
         past,
         future,
     } = *around;
-    let pair = |line: usize| before[line].wrapping_add(after[line]);
-    let still = pair(2) >> 1;
-    let change = (before[2] - after[2]).abs();
-    let moved = |field: [i32; 2]| ((field[0] - above).abs() + (field[1] - below).abs()) >> 1;
-    let motion = (change >> 1).max(moved(past)).max(moved(future));
+    let distance = |a: i32x16<S>, b: i32x16<S>| simd.abs_i32x16(a - b);
+    let still = (before[2] + after[2]) >> 1;
+    let change = distance(before[2], after[2]);
+    let moved_since = (distance(past[0], above) + distance(past[1], below)) >> 1;
+    let moves_on = (distance(future[0], above) + distance(future[1], below)) >> 1;
+    let motion = (change >> 1).max(moved_since).max(moves_on);
 
     // How far the still sample may be wrong: more where the lines around it do not fit it.
-    let (up, down) = ((pair(1) >> 1) - above, (pair(3) >> 1) - below);
+    let up = ((before[1] + after[1]) >> 1) - above;
+    let down = ((before[3] + after[3]) >> 1) - below;
     let (to_above, to_below) = (still - above, still - below);
     let highest = to_below.max(to_above).max(up.min(down));
     let lowest = to_below.min(to_above).min(up.max(down));
     let bound = motion.max(lowest).max(-highest);
 
-    let near = above + below;
-    let far = far_above + far_below;
-    let high =
-        (HIGH.0 * pair(2) - HIGH.1 * (pair(1) + pair(3)) + HIGH.2 * (pair(0) + pair(4))) >> 2;
-    let temporal = (high + LOW.0 * near - LOW.1 * far) >> PRECISION;
-    let spatial = (SPATIAL.0 * near - SPATIAL.1 * far) >> PRECISION;
-    let made = if (above - below).abs() > change {
-        temporal
-    } else {
-        spatial
-    };
+    let (near, far) = (above + below, far_above + far_below);
+    let next = before[1] + after[1] + before[3] + after[3];
+    let outer = before[0] + after[0] + before[4] + after[4];
+    let high = ((before[2] + after[2]) * HIGH.0 - next * HIGH.1 + outer * HIGH.2) >> 2;
+    let temporal = (high + near * LOW.0 - far * LOW.1) >> PRECISION;
+    let spatial = (near * SPATIAL.0 - far * SPATIAL.1) >> PRECISION;
+    let uneven = simd.simd_gt_i32x16(distance(above, below), change);
+    let made = simd.select_i32x16(uneven, temporal, spatial);
     let bounded = made.min(still + bound).max(still - bound);
-    if motion == 0 { still } else { bounded }
+    simd.select_i32x16(
+        simd.simd_eq_i32x16(motion, i32x16::splat(simd, 0)),
+        still,
+        bounded,
+    )
 }
 
 #[cfg(test)]

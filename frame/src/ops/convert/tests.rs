@@ -57,9 +57,10 @@ fn flat_pictures_of_every_format_keep_their_codes() {
 #[test]
 fn full_range_limits_become_video_limits() {
     for (format, top) in [(PixelFormat::Yuv444p8, 255), (PixelFormat::Yuv420p12, 4095)] {
-        let make = |codes| flat(format, Size::new(8, 8), Range::Full, codes);
-        let black = converted(&make([0, 0, (top + 1) / 2]), PixelFormat::Yuv420p8);
-        let white = converted(&make([top, top, (top + 1) / 2]), PixelFormat::Yuv420p8);
+        let middle = 1 << (format.bit_depth() - 1);
+        let make = |luma, blue| flat(format, Size::new(8, 8), Range::Full, [luma, blue, middle]);
+        let black = converted(&make(0, 0), PixelFormat::Yuv420p8);
+        let white = converted(&make(top, top), PixelFormat::Yuv420p8);
         assert_eq!(black.range(), Range::Video);
         assert_eq!((codes(&black, 0)[0], codes(&black, 2)[0]), (16, 128));
         assert_eq!((codes(&white, 0)[0], codes(&white, 1)[0]), (235, 240));
