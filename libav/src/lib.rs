@@ -13,17 +13,25 @@ mod error;
 mod log;
 
 mod avio;
+mod build_ids;
 mod byte_source;
+mod cpu;
 mod dictionary;
 mod frame_handle;
 mod packet;
+mod resample;
 
 mod decode;
 mod demux;
 mod encode;
 
+pub use build_ids::{BuildIds, build_ids};
 pub use byte_source::{ByteSource, FileSource, MemorySource};
-pub use decode::{DecodedPicture, DecoderOptions, VideoDecoder};
+pub use cpu::{CpuBaseline, CpuLimit, limit_cpu_flags, pin_cpu_flags};
+pub use decode::{
+    AudioDecoder, AudioFrame, Channel, DecodedPicture, DecoderOptions, TextCue, TextDecoder,
+    VideoDecoder,
+};
 pub use demux::{CodecParameters, Demuxer, Disposition, StreamInfo, StreamKind};
 pub use encode::{
     AudioCodec, AudioEncoder, AudioEncoderSettings, EncodedPacket, VideoEncoder, VideoEncoderKind,
@@ -32,3 +40,4 @@ pub use encode::{
 pub use error::{Error, Result};
 pub use log::recent_log;
 pub use packet::Packet;
+pub use resample::Resampler;

@@ -20,7 +20,7 @@ unsafe extern "C" {
         layout: *const ffi::AVChannelLayout,
         index: libc::c_uint,
     ) -> c_int;
-    pub(crate) fn av_channel_name(buffer: *mut c_char, size: usize, channel: c_int) -> c_int;
+    pub(crate) fn avcodec_descriptor_get(codec: c_int) -> *const ffi::AVCodecDescriptor;
 }
 
 /// Reads an enum-typed field through a raw pointer as the integer that it is in C.

@@ -49,10 +49,10 @@ const SEEK_LOOKAHEAD_PACKETS_MAX: usize = 4096;
 /// An open container.
 pub struct Demuxer {
     context: NonNull<ffi::AVFormatContext>,
-    // Declared after the context's pointer but dropped by hand order: `drop` closes the context
-    // first, the fields follow.
+    // Freed after the context: fields are dropped when `drop` is done.
     io: Avio,
     streams: Vec<StreamInfo>,
+    is_selected: Vec<bool>,
     ahead: VecDeque<Packet>,
 }
 
@@ -78,6 +78,7 @@ impl Demuxer {
             context,
             io,
             streams: Vec::new(),
+            is_selected: Vec::new(),
             ahead: VecDeque::new(),
         };
         demuxer.find_streams()?;
@@ -105,15 +106,16 @@ impl Demuxer {
     /// From now on reads only these streams; the data of others is skipped, where the format
     /// allows without reading it.
     pub fn select(&mut self, streams: &[u32]) {
-        for stream in &self.streams {
-            let discard = if streams.contains(&stream.index) {
+        for (index, is_selected) in self.is_selected.iter_mut().enumerate() {
+            *is_selected = streams.iter().any(|stream| *stream as usize == index);
+            let discard = if *is_selected {
                 ffi::AVDiscard::AVDISCARD_DEFAULT
             } else {
                 ffi::AVDiscard::AVDISCARD_ALL
             };
             // SAFETY: the index is below the context's number of streams, which never shrinks.
             unsafe {
-                let raw = *(*self.context.as_ptr()).streams.add(stream.index as usize);
+                let raw = *(*self.context.as_ptr()).streams.add(index);
                 (*raw).discard = discard;
             }
         }
@@ -205,8 +207,13 @@ impl Demuxer {
                 ffi::AVERROR_EOF => return Ok(None),
                 code if code == out_of_memory() => return Err(Error::OutOfMemory),
                 code if code < 0 => return Err(self.malformed("unreadable packet", code)),
-                _ if (packet.stream() as usize) < self.streams.len() => return Ok(Some(packet)),
-                _ => {}
+                // libav still gives what it read before the selection, and streams that it found
+                // later.
+                _ => {
+                    if self.is_selected.get(packet.stream() as usize) == Some(&true) {
+                        return Ok(Some(packet));
+                    }
+                }
             }
         }
     }
@@ -224,6 +231,7 @@ impl Demuxer {
         if count == 0 {
             return Err(self.malformed("there is no stream", ffi::AVERROR_INVALIDDATA));
         }
+        self.is_selected = vec![true; count];
         for index in 0..count {
             // SAFETY: as above; streams live as long as the context.
             self.streams

@@ -275,7 +275,7 @@ unsafe fn orientation(stream: *const ffi::AVStream) -> Orientation {
 ///
 /// # Safety
 /// `layout` is valid for the call.
-pub(crate) unsafe fn layout_name(layout: *const ffi::AVChannelLayout) -> String {
+unsafe fn layout_name(layout: *const ffi::AVChannelLayout) -> String {
     let mut buffer = [0 as c_char; 128];
     // SAFETY: the caller vouches for the layout; the buffer is as long as said and ended by a zero.
     unsafe {

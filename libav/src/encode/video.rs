@@ -198,7 +198,7 @@ fn av_format(format: PixelFormat) -> Result<ffi::AVPixelFormat> {
 }
 
 fn check(settings: &VideoEncoderSettings) -> Result<()> {
-    let is_side = |side: u32| (2..=SIDE_MAX).contains(&side) && side % 2 == 0;
+    let is_side = |side: u32| (2..=SIDE_MAX).contains(&side) && side.is_multiple_of(2);
     if !is_side(settings.width) || !is_side(settings.height) {
         return Err(Error::unsupported(format!(
             "encoding {}x{}",
