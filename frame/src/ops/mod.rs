@@ -2,7 +2,8 @@
 //! carry too.
 //!
 //! All of them write into a picture that the caller owns and reshape it, so that a running pipeline
-//! allocates nothing.
+//! allocates nothing. Their order in a pipeline is not free: deinterlace (it needs the fields as
+//! they were coded), convert, orient, then scale and tile (which take 8-bit 4:2:0 alone).
 
 pub mod convert;
 mod cpu;
