@@ -1,10 +1,11 @@
 //! What an operator installs, looked at by the programs that will read it.
 
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
-use tests::sources::repository;
+use tests::sources::{Source, repository, sources};
 use tests::{Place, Process, require, wait_until};
 
 /// Exposure level that `systemd-analyze security` may report at most, in tenths.
@@ -73,6 +74,44 @@ fn the_units_expose_little() -> Result<()> {
             .output()?;
         assert!(output.status.success(), "{}", words(&output));
     }
+    Ok(())
+}
+
+#[test]
+fn the_settings_in_the_examples_are_settings_of_the_program() -> Result<()> {
+    let sources = sources()?;
+    let mut known = BTreeSet::new();
+    for line in sources
+        .iter()
+        .filter(|source| source.room() == "cli")
+        .flat_map(Source::shipped)
+    {
+        let names = line
+            .code
+            .split("env = \"")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"'));
+        known.extend(names.map(|(name, _)| name));
+    }
+    let examples = sources
+        .iter()
+        .filter(|source| source.path.ends_with(".env"));
+    let settings = examples
+        .flat_map(|source| source.text.lines())
+        .filter_map(|line| {
+            line.trim_start_matches('#')
+                .split_once('=')
+                .map(|(name, _)| name)
+        });
+    let settings: BTreeSet<_> = settings
+        .filter(|name| name.starts_with("MAGPIE_"))
+        .collect();
+    assert!(settings.len() > 3, "{settings:?}");
+    let unknown: Vec<_> = settings.difference(&known).collect();
+    assert!(
+        unknown.is_empty(),
+        "{unknown:?} in deploy/systemd/*.env, but magpie reads {known:?}"
+    );
     Ok(())
 }
 
