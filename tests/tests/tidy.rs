@@ -16,11 +16,12 @@ const INDEX_LINES_MAX: usize = 100;
 const ARCHITECTURE_LINES_MAX: usize = 299;
 
 /// Folders whose code is a function of its arguments alone.
-const PURE: [&str; 4] = [
+const PURE: [&str; 5] = [
     "model/src/",
     "frame/src/",
     "package/src/",
     "scheduler/src/policy/",
+    "scheduler/src/lifecycle/",
 ];
 
 /// Files and folders that may write to the terminal.
