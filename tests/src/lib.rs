@@ -5,6 +5,7 @@
 //! Every wait has a bound, and everything started dies with the value that stands for it.
 
 mod clip;
+mod farm;
 mod json;
 mod magpie;
 mod place;
@@ -15,6 +16,7 @@ mod tool;
 mod wait;
 
 pub use clip::Clip;
+pub use farm::{Farm, hashes};
 pub use json::{at, lines_of_json, read_json};
 pub use magpie::{Finished, Magpie, magpie_path};
 pub use place::{Place, free_address};
