@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn exp_golomb_codes_follow_the_table_of_the_standard() {
-        let mut reader = BitReader::new("test", &[0b1_010_011_0, 0b0100_0000]);
+        let mut reader = BitReader::new("test", &[0b1010_0110, 0b0100_0000]);
         assert_eq!(reader.exp_golomb(), Ok(0));
         assert_eq!(reader.exp_golomb(), Ok(1));
         assert_eq!(reader.exp_golomb(), Ok(2));

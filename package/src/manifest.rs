@@ -294,3 +294,5 @@ fn is_plain_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tests_support;

@@ -149,3 +149,6 @@ impl CodecConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,3 +7,6 @@ mod mpd;
 mod xml;
 
 pub use mpd::mpd;
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,7 @@ impl Context<'_> {
             .with("startWithSAP", 1)
             .with("segmentAlignment", "true");
         xml.element("AdaptationSet", set, |xml| {
+            label(xml, &audio.name);
             if audio.role == AudioRole::Description {
                 let accessibility = Attributes::default()
                     .with("schemeIdUri", "urn:tva:metadata:cs:AudioPurposeCS:2007")
@@ -163,7 +164,6 @@ impl Context<'_> {
                 xml.empty("Accessibility", accessibility);
             }
             role(xml, role_of(audio));
-            label(xml, &audio.name);
             let representation = self
                 .representation(&audio.track)
                 .with("audioSamplingRate", audio.sample_rate);
@@ -183,6 +183,7 @@ impl Context<'_> {
             .with("lang", &text.language)
             .with("mimeType", "text/vtt");
         xml.element("AdaptationSet", set, |xml| {
+            label(xml, &text.name);
             role(
                 xml,
                 match (text.forced, text.hearing_impaired) {
@@ -191,7 +192,6 @@ impl Context<'_> {
                     (false, false) => "subtitle",
                 },
             );
-            label(xml, &text.name);
             let representation = Attributes::default()
                 .with("id", &text.track.id)
                 .with("bandwidth", self.spread(text.whole_bytes));
@@ -259,6 +259,7 @@ fn role(xml: &mut XmlWriter, value: &str) {
     property(xml, "Role", ROLE, value);
 }
 
+/// Written before `Accessibility` and `Role`, as the schema wants.
 fn label(xml: &mut XmlWriter, name: &str) {
     if !name.trim().is_empty() {
         xml.text("Label", name);

@@ -10,3 +10,6 @@ pub use multivariant::multivariant;
 
 /// `EXT-X-VERSION`: `EXT-X-MAP` in playlists of whole pictures needs 6 (RFC 8216 clause 7).
 pub(crate) const VERSION: u32 = 6;
+
+#[cfg(test)]
+mod tests;

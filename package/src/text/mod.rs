@@ -11,3 +11,6 @@ pub use cue::{Cue, clip};
 pub use parse::{Encoding, Parsed, parse};
 pub use thumbnails::thumbnails;
 pub use write::{TimestampMap, segments, whole};
+
+#[cfg(test)]
+mod tests;

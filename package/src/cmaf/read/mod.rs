@@ -9,3 +9,6 @@ mod segment;
 
 pub use init::init_segment;
 pub use segment::{Fragment, FragmentSample, SegmentFacts, media_segment};
+
+#[cfg(test)]
+mod tests;

@@ -81,3 +81,6 @@ pub struct Sample {
 pub(crate) const FLAGS_SYNC: u32 = 0x0200_0000;
 /// `sample_flags` of a sample that depends on others.
 pub(crate) const FLAGS_NON_SYNC: u32 = 0x0101_0000;
+
+#[cfg(test)]
+mod tests;

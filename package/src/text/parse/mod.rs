@@ -96,31 +96,35 @@ fn read_block(block: &[&str], at: usize, is_webvtt: bool, parsed: &mut Parsed) {
     let line_number = |index: usize| u32::try_from(at + index + 1).unwrap_or(u32::MAX);
     let word = block[0].split([' ', '\t', ':']).next().unwrap_or_default();
     let is_head = at == 0 && is_webvtt;
-    if is_head || is_webvtt && matches!(word, "NOTE" | "STYLE" | "REGION") && !has_arrow(block[0]) {
+    if is_head || is_webvtt && matches!(word, "NOTE" | "STYLE" | "REGION") && !has_times(block[0]) {
         return;
     }
-    let arrows: Vec<usize> = (0..block.len())
-        .filter(|&index| has_arrow(block[index]))
+    let times_at: Vec<usize> = (0..block.len())
+        .filter(|&index| has_times(block[index]))
         .collect();
-    if arrows.is_empty() {
+    if times_at.is_empty() {
         parsed.skipped_lines.push(line_number(0));
     }
-    for (order, &arrow) in arrows.iter().enumerate() {
+    for (order, &times) in times_at.iter().enumerate() {
         // Files that forgot the blank line have the next cue's number before its times.
-        let end = match arrows.get(order + 1) {
-            Some(&next) if next > arrow + 1 && is_number(block[next - 1]) => next - 1,
+        let end = match times_at.get(order + 1) {
+            Some(&next) if next > times + 1 && is_number(block[next - 1]) => next - 1,
             Some(&next) => next,
             None => block.len(),
         };
-        match read_cue(block[arrow], &block[arrow + 1..end], is_webvtt) {
+        match read_cue(block[times], &block[times + 1..end], is_webvtt) {
             Some(cue) => parsed.cues.push(cue),
-            None => parsed.skipped_lines.push(line_number(arrow)),
+            None => parsed.skipped_lines.push(line_number(times)),
         }
     }
 }
 
-fn has_arrow(line: &str) -> bool {
-    line.contains("-->")
+/// Whether a line means to be the times of a cue: text may hold an arrow too.
+fn has_times(line: &str) -> bool {
+    line.split_once("-->").is_some_and(|(start, _)| {
+        let of_clock = |byte: u8| byte.is_ascii_digit() || b":.,- \t".contains(&byte);
+        start.contains(':') && start.bytes().all(of_clock)
+    })
 }
 
 fn is_number(line: &str) -> bool {
