@@ -9,6 +9,10 @@ use std::io;
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Memory that can still be had on a machine that is not full: more than any sound request of a
+/// demuxer, and than a plane of a picture.
+const SPARE_BYTES: usize = 256 << 20;
+
 /// Why an operation of this crate ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -88,6 +92,19 @@ impl Error {
 
     pub(crate) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }
+    }
+
+    /// The error for a lack of memory while reading media. A file that claims absurd sizes must not
+    /// pass for a machine that is full, because that would be tried again for ever: when memory
+    /// can still be had, the file is to blame.
+    pub(crate) fn memory_for_media(at: u64) -> Self {
+        match Vec::<u8>::new().try_reserve_exact(SPARE_BYTES) {
+            Ok(()) => Self::Malformed {
+                what: "it asks for absurd amounts of memory".to_owned(),
+                at,
+            },
+            Err(_) => Self::OutOfMemory,
+        }
     }
 
     /// The error of a call that the outside world has no part in.

@@ -21,6 +21,10 @@ const TRACED_LINES_MAX: u32 = 2_000;
 /// Longest line that is kept, in bytes.
 const LINE_BYTES_MAX: usize = 512;
 
+/// The largest single allocation that libav may make: a plane of the largest picture at 16 bits has
+/// half of it. Hostile headers ask for more.
+const ALLOCATION_BYTES_MAX: usize = 1 << 30;
+
 static RECENT: Mutex<Recent> = Mutex::new(Recent {
     lines: VecDeque::new(),
     bytes: 0,
@@ -59,12 +63,16 @@ pub fn recent_log() -> String {
         .collect()
 }
 
-/// Takes over libav's log; every way into this crate calls it.
+/// Takes over libav's log and bounds its allocations; every way into this crate calls it.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // SAFETY: the callback is a function of the program and so valid for ever.
-        unsafe { ffi::av_log_set_callback(Some(receive)) };
+        // SAFETY: the callback is a function of the program and so valid for ever; the limit is a
+        // plain number.
+        unsafe {
+            ffi::av_log_set_callback(Some(receive));
+            ffi::av_max_alloc(ALLOCATION_BYTES_MAX);
+        }
     });
 }
 

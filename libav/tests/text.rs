@@ -8,7 +8,7 @@ use libav::{StreamKind, TextCue, TextDecoder};
 use std::path::Path;
 
 const SUBRIP: &str = "1\n00:00:00,500 --> 00:00:01,500\n<i>Hello</i>, R&D\nsecond line\n\n\
-                      2\n00:00:02,000 --> 00:00:04,250\nTschüss < 3\n\n";
+                      2\n00:00:02,000 --> 00:00:04,250\nTschüss & 3\n\n";
 
 /// Cues with times in milliseconds.
 fn cues(path: &Path) -> Vec<(i64, i64, String)> {
@@ -41,7 +41,7 @@ fn subrip_webvtt_mov_text_and_ass_give_the_same_cues() {
     std::fs::write(&subrip, SUBRIP).unwrap();
     let expected = [
         (500, 1000, "<i>Hello</i>, R&amp;D\nsecond line".to_owned()),
-        (2000, 2250, "Tschüss &lt; 3".to_owned()),
+        (2000, 2250, "Tschüss &amp; 3".to_owned()),
     ];
     assert_eq!(cues(&subrip), expected);
     for (name, arguments) in [

@@ -55,7 +55,7 @@ impl DecoderContext {
             }
         };
         match code {
-            code if code == out_of_memory() => Err(Error::OutOfMemory),
+            code if code == out_of_memory() => Err(Error::memory_for_media(0)),
             code if code < 0 => Err(Error::Malformed {
                 what: format!(
                     "stream {}: {}: {}",
@@ -118,7 +118,7 @@ impl DecoderContext {
 fn decoded(code: c_int) -> Result<()> {
     match code {
         code if code >= 0 => Ok(()),
-        code if code == out_of_memory() => Err(Error::OutOfMemory),
+        code if code == out_of_memory() => Err(Error::memory_for_media(0)),
         code => Err(Error::Corrupt {
             what: explain(code),
         }),

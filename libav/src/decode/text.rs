@@ -73,7 +73,7 @@ impl TextDecoder {
             )
         };
         match code {
-            code if code == out_of_memory() => return Err(Error::OutOfMemory),
+            code if code == out_of_memory() => return Err(Error::memory_for_media(0)),
             code if code < 0 => {
                 return Err(Error::Corrupt {
                     what: explain(code),

@@ -132,8 +132,10 @@ impl Demuxer {
         }
     }
 
-    /// Goes to the last access point of a stream whose decode time is at or before `dts`; the next
-    /// packet of that stream is it. Where there is none, goes to the first.
+    /// Goes to the last access point of a stream whose decode time (presentation time, where it
+    /// has none) is at or before `dts`; the next packet of that stream is it. Where there is none,
+    /// goes to the first. Containers without an index (MPEG streams, raw streams) only know times:
+    /// there the target must be the time of an access point.
     pub fn seek_to(&mut self, stream: u32, dts: i64) -> Result<()> {
         if stream as usize >= self.streams.len() {
             return Err(Error::Contract {
@@ -166,6 +168,10 @@ impl Demuxer {
         let context = self.context.as_ptr();
         // SAFETY: the context is open and the stream exists.
         let code = unsafe {
+            // Short seeks fail while the I/O context believes to be at the end; this frees it.
+            if (*(*context).pb).eof_reached != 0 {
+                ffi::avio_seek((*context).pb, 0, libc::SEEK_SET);
+            }
             ffi::av_seek_frame(context, index, target, ffi::AVSEEK_FLAG_BACKWARD as c_int)
         };
         self.check_source()?;
@@ -183,16 +189,26 @@ impl Demuxer {
             let Some(packet) = self.read_packet()? else {
                 break;
             };
-            let found = (packet.stream() == stream).then(|| {
-                let dts = packet.dts()?;
-                Some((dts, packet.pts().unwrap_or(dts).saturating_sub(dts)))
-            });
+            let found = (packet.stream() == stream).then(|| self.decode_time(&packet));
             self.ahead.push_back(packet);
             if let Some(found) = found {
                 return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// Decode time of a packet and how much later it is shown. Matroska has no decode times, and
+    /// libav cannot work them out right after a seek: then the delay is the decoder's.
+    fn decode_time(&self, packet: &Packet) -> Option<(i64, i64)> {
+        match (packet.dts(), packet.pts()) {
+            (Some(dts), pts) => Some((dts, pts.unwrap_or(dts).saturating_sub(dts))),
+            (None, Some(pts)) => {
+                let delay = self.streams.get(packet.stream() as usize)?.reorder_delay();
+                Some((pts.saturating_sub(delay), delay))
+            }
+            (None, None) => None,
+        }
     }
 
     fn read_packet(&mut self) -> Result<Option<Packet>> {
@@ -205,7 +221,6 @@ impl Demuxer {
             self.check_source()?;
             match code {
                 ffi::AVERROR_EOF => return Ok(None),
-                code if code == out_of_memory() => return Err(Error::OutOfMemory),
                 code if code < 0 => return Err(self.malformed("unreadable packet", code)),
                 // libav still gives what it read before the selection, and streams that it found
                 // later.
@@ -245,6 +260,9 @@ impl Demuxer {
     }
 
     fn malformed(&self, what: &str, code: c_int) -> Error {
+        if code == out_of_memory() {
+            return Error::memory_for_media(self.io.position());
+        }
         Error::Malformed {
             what: format!("{what}: {}", explain(code)),
             at: self.io.position(),
@@ -298,7 +316,7 @@ fn open_context(io: &mut Avio) -> Result<NonNull<ffi::AVFormatContext>> {
 
 fn open_error(io: &Avio, code: c_int) -> Error {
     if code == out_of_memory() {
-        return Error::OutOfMemory;
+        return Error::memory_for_media(io.position());
     }
     let (at, length) = (io.position(), io.length());
     let what = explain(code);

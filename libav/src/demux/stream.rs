@@ -140,6 +140,18 @@ impl StreamInfo {
     }
 }
 
+impl StreamInfo {
+    /// How many ticks later than it is decoded a key frame is shown, by the codec's reordering.
+    pub(super) fn reorder_delay(&self) -> i64 {
+        // SAFETY: the parameters live in the stream info.
+        let pictures = i64::from(unsafe { (*self.parameters.as_ptr()).video_delay });
+        let rate = self.average_frame_rate.or(self.real_frame_rate);
+        rate.and_then(|rate| Rational::whole(pictures).checked_div(rate))
+            .and_then(|seconds| seconds.checked_div(self.time_base))
+            .map_or(0, Rational::round)
+    }
+}
+
 /// What a decoder needs to know about a stream; an owned copy of libav's `AVCodecParameters`.
 pub struct CodecParameters(NonNull<ffi::AVCodecParameters>);
 
