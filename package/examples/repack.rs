@@ -126,6 +126,7 @@ impl Job {
                 fragment.to_segment(&bytes) == segment,
                 "segment {index} does not read back"
             );
+            read::check_samples(&init.config, &fragment, &bytes)?;
             let facts = fragment.facts();
             base_decode_time += facts.duration;
             segments.push(manifest::Segment {

@@ -46,7 +46,7 @@ pub fn bcp47(text: &str) -> String {
     let primary = parts[0].to_ascii_lowercase();
     let is_primary =
         (2..=3).contains(&primary.len()) && primary.bytes().all(|b| b.is_ascii_lowercase());
-    if !is_primary || !parts[1..].iter().all(|part| is_subtag(part)) || parts.len() > 8 {
+    if !is_primary || !parts[1..].iter().all(is_subtag) || parts.len() > 8 {
         return UNDETERMINED.to_owned();
     }
     let short = codes()

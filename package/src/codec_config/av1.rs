@@ -1,11 +1,14 @@
 //! `av1C` of AV1 (AV1 Codec ISO Media File Format Binding 2.3). The whole record is computed from the
 //! sequence header OBU: what encoders hand out as a ready record may be its four fixed bytes only.
 
+use super::units::UnitKind;
 use crate::bits::BitReader;
 use crate::error::{Error, Result};
 
 const SEQUENCE_HEADER: u8 = 1;
 const TEMPORAL_DELIMITER: u8 = 2;
+const FRAME_HEADER: u8 = 3;
+const FRAME: u8 = 6;
 
 /// One open bitstream unit.
 struct Obu<'a> {
@@ -131,6 +134,18 @@ pub fn strip_temporal_delimiters(temporal_unit: &[u8]) -> Result<Vec<u8>> {
         }
     }
     Ok(sample)
+}
+
+/// What the units of a sample are. A shown key frame has neither `show_existing_frame` nor a
+/// `frame_type` in its first bits (AV1 5.9.2), but `show_frame`.
+pub(super) fn unit_kinds(sample: &[u8]) -> Result<Vec<UnitKind>> {
+    let kind = |unit: &Obu<'_>| match (unit.kind, unit.payload.first()) {
+        (TEMPORAL_DELIMITER, _) => UnitKind::NotInSample,
+        (FRAME | FRAME_HEADER, Some(first)) if first >> 4 == 1 => UnitKind::KeyPicture,
+        (FRAME | FRAME_HEADER, _) => UnitKind::Picture,
+        _ => UnitKind::Other,
+    };
+    Ok(obus(sample)?.iter().map(kind).collect())
 }
 
 /// `av01.P.LLT.DD`, with the colour part only where it is not the default of the binding, clause 5.

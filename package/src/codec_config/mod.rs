@@ -9,9 +9,11 @@ mod av1;
 mod avc;
 mod hevc;
 mod nal;
+mod units;
 
 pub use av1::strip_temporal_delimiters as av1_strip_temporal_delimiters;
 pub use nal::{NalCodec, annexb_to_length_prefixed};
+pub(crate) use units::{UnitKind, sample_units};
 
 use crate::error::{Error, Result};
 

@@ -2,6 +2,7 @@
 //! files. Parameter sets go into the sample entry only, because `avc1` and `hvc1` forbid them in
 //! samples, and the name and options of the encoder go nowhere, because they are not pictures.
 
+use super::units::UnitKind;
 use crate::bits::raw_payload;
 
 /// Which NAL unit types apply.
@@ -30,6 +31,18 @@ impl NalCodec {
             }
             (Self::Avc, 6, _) | (Self::Hevc, _, 39 | 40) => NalRole::Sei,
             _ => NalRole::Other,
+        }
+    }
+
+    /// What the unit is, by its type (H.264 table 7-1, H.265 table 7-1).
+    pub(super) fn unit_kind(self, nal: &[u8]) -> UnitKind {
+        if self.role(nal) == NalRole::NotInSample {
+            return UnitKind::NotInSample;
+        }
+        match (self, nal[0] & 0x1f, nal[0] >> 1 & 0x3f) {
+            (Self::Avc, 5, _) | (Self::Hevc, _, 16..=23) => UnitKind::KeyPicture,
+            (Self::Avc, 1..=4, _) | (Self::Hevc, _, 0..=15 | 24..=31) => UnitKind::Picture,
+            _ => UnitKind::Other,
         }
     }
 

@@ -5,9 +5,11 @@
 mod cursor;
 mod init;
 mod sample_entry;
+mod samples;
 mod segment;
 
 pub use init::init_segment;
+pub use samples::check_samples;
 pub use segment::{Fragment, FragmentSample, SegmentFacts, media_segment};
 
 #[cfg(test)]

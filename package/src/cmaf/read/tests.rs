@@ -163,7 +163,71 @@ fn a_count_beyond_the_box_allocates_nothing() {
     );
 }
 
+/// The result of checking one sample that is marked sync.
+fn check_one(config: &CodecConfig, data: &[u8]) -> Result<(), Error> {
+    let sample = Sample {
+        data: data.to_vec(),
+        duration: 1,
+        composition_offset: 0,
+        is_sync: true,
+    };
+    let segment = Segment {
+        sequence_number: 1,
+        base_decode_time: 0,
+        samples: vec![sample],
+    };
+    let bytes = write::media_segment(&segment).unwrap();
+    check_samples(config, &media_segment(&bytes).unwrap(), &bytes)
+}
+
+#[test]
+fn samples_that_are_not_what_the_track_says_are_found() {
+    let avc = video_track().config;
+    assert_eq!(
+        check_one(&avc, b"\0\0\0\x02\x06\x01\0\0\0\x02\x65\x88"),
+        Ok(())
+    );
+    let broken: [(&[u8], &str); 5] = [
+        (b"\0\0\0\x02\x41\x88", "no key picture"),
+        (b"\0\0\0\x01\x65\x88", "cut off"),
+        (b"\0\0\0\x01\x65\x88\x88\x88\x88", "does not fit"),
+        (
+            b"\0\0\0\x02\x67\x42\0\0\0\x02\x65\x88",
+            "belongs into the sample entry",
+        ),
+        (b"\0\0\0\x02\x06\x01", "nothing to decode"),
+    ];
+    for (data, words) in broken {
+        let text = check_one(&avc, data).unwrap_err().to_string();
+        assert!(text.contains(words), "{text}");
+    }
+    let av1 = CodecConfig::Av1 { av1c: Vec::new() };
+    assert_eq!(check_one(&av1, b"\x32\x02\x10\0"), Ok(()));
+    assert!(
+        check_one(&av1, b"\x32\x02\x30\0").is_err(),
+        "an inter frame"
+    );
+    assert!(
+        check_one(&av1, b"\x12\0\x32\x02\x10\0").is_err(),
+        "a temporal delimiter"
+    );
+    assert!(check_one(&audio_track().config, b"\xff\xf1\x50").is_err());
+    assert_eq!(check_one(&audio_track().config, b"\x21\x10"), Ok(()));
+}
+
 proptest! {
+    #[test]
+    fn no_bytes_make_the_sample_check_panic(data in vec(any::<u8>(), 1..60)) {
+        for config in [
+            video_track().config,
+            CodecConfig::Hevc { hvcc: Vec::new() },
+            CodecConfig::Av1 { av1c: Vec::new() },
+            CodecConfig::Ac3 { dac3: Vec::new() },
+        ] {
+            let _ = check_one(&config, &data);
+        }
+    }
+
     #[test]
     fn segments_read_back_as_they_were_written(segment in any_segment()) {
         let bytes = write::media_segment(&segment).unwrap();
