@@ -224,7 +224,7 @@ fn a_failing_read_is_the_storages_fault_wherever_it_happens() {
                 kind,
             };
             let outcome = Demuxer::open(Box::new(source)).and_then(read_all);
-            let error = outcome.err().expect("the end of the file cannot be read");
+            let error = outcome.expect_err("the end of the file cannot be read");
             assert!(
                 matches!(error, Error::Source { .. }),
                 "part {part}: {error}"
