@@ -4,8 +4,13 @@
 //! Redis coordinates; object storage is the truth. Nothing here holds media bytes or facts, only who
 //! may do what and what is done. Times come from the store's own clock, never from a caller's.
 
+mod clock;
 pub mod error;
+pub mod memory;
+mod page;
+mod rules;
 
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
 
 use async_trait::async_trait;
@@ -174,11 +179,18 @@ pub trait Store: Send + Sync + 'static {
     /// the same step: blocked until all of `after` are done, else their chunks are queued. A final
     /// phase takes the job's chunks out of the queue and ends their leases. A repetition
     /// finds another phase and answers false, or changes nothing where `from` equals `to`.
+    /// [`Error::Conflict`] when it leads out of a final phase, which only `revive` does, and when a
+    /// task is not of this job or its chunks do not cover its units.
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
 
     /// Leads a failed job back to the phase it failed in: its dead chunks are queued again with no
-    /// attempts counted. [`Error::Conflict`] when the job has not failed.
+    /// attempts counted. [`Error::Conflict`] when the job has not failed, so also on a repetition, and
+    /// when one of its dead chunks was dropped.
     async fn revive(&self, job: &JobId) -> Result<()>;
+
+    /// Removes a job in a final phase with everything that is kept of it; [`Error::Conflict`] while
+    /// it is in another phase. An unknown job is as good as removed, so a repetition does nothing.
+    async fn forget(&self, job: &JobId) -> Result<()>;
 
     /// Takes a job that changed since it was last settled, and holds it for `hold`, so that one caller
     /// at a time decides about it. `None` when there is none.
@@ -187,19 +199,26 @@ pub trait Store: Send + Sync + 'static {
     /// Says that a job was decided about. If it changed meanwhile it stays in need of attention.
     async fn settle(&self, attention: &Attention) -> Result<()>;
 
-    /// Marks a job as in need of attention after `delay`.
+    /// Marks a job as in need of attention after `delay`; the earlier of two nudges stands. A nudge
+    /// that comes due while the job is held waits for the end of the hold.
     async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()>;
 
     /// Grants a chunk: a queued one by priority of the job, then age; else, if asked, a part of a
-    /// held one. A repetition may grant another chunk; the first lease then ends by itself.
+    /// held one. A node that drains gets none. A chunk that failed on a node and shall be tried
+    /// elsewhere is not offered to it while another node that could run it was seen within 10 s.
+    /// A repetition may grant another chunk; the first lease then ends by itself.
     async fn take(&self, want: &Want) -> Result<Option<Grant>>;
 
     /// Claims the next unit of a held chunk that is not committed. At most two units are claimed and
     /// not committed at a time ([`Error::Conflict`]).
+    /// A repetition may claim another unit, and the first is then claimed with nobody working on it.
+    /// So a holder that is told `Drained` or gets the conflict, and that has committed all that it
+    /// knows of, releases the chunk: this does nothing if the chunk is finished.
     async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim>;
 
     /// Marks a unit as done. The commit of a task's last unit makes the task done and queues what
     /// waited for it in the same step. A chunk with nothing left is finished and its lease ends.
+    /// A repetition answers `Already`.
     async fn commit(
         &self,
         chunk: &ChunkId,
@@ -208,7 +227,8 @@ pub trait Store: Send + Sync + 'static {
         record: &UnitRecord,
     ) -> Result<Committed>;
 
-    /// Renews leases and notes a sign of life of the node.
+    /// Renews leases and notes a sign of life of the node. A lease whose time is over is lost even if
+    /// nobody noticed yet, so that `fail` for an expired lease never ends one that lives again.
     async fn renew(
         &self,
         node: &NodeId,
@@ -220,7 +240,8 @@ pub trait Store: Send + Sync + 'static {
     /// A stale token changes nothing.
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()>;
 
-    /// Ends a lease with a failure. A stale token changes nothing and answers false.
+    /// Ends a lease with a failure. A stale token changes nothing and answers false, so also a
+    /// repetition.
     async fn fail(
         &self,
         chunk: &ChunkId,
@@ -233,7 +254,7 @@ pub trait Store: Send + Sync + 'static {
     /// their token.
     async fn expired(&self, limit: u32) -> Result<Vec<Expired>>;
 
-    /// Adds or replaces a node.
+    /// Adds or replaces a node. A node that registers does not drain.
     async fn register(&self, node: &NodeInfo) -> Result<()>;
 
     /// All nodes that were seen within `within`, by id.
@@ -245,7 +266,8 @@ pub trait Store: Send + Sync + 'static {
     /// The DLQ, oldest first.
     async fn dead(&self) -> Result<Vec<DeadChunk>>;
 
-    /// Removes a chunk from the DLQ for good; its job stays failed.
+    /// Removes a chunk from the DLQ for good; its job stays failed. [`Error::NotFound`] when it is
+    /// not there, so also on a repetition.
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()>;
 
     /// How much there is to do.

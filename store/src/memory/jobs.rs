@@ -1,0 +1,366 @@
+//! Jobs and their tasks: accepting, advancing, reviving, listing, forgetting.
+
+use super::record::{ChunkRecord, Job, Standing, Task};
+use super::state::{State, unknown_job};
+use crate::error::{Error, Result};
+use crate::{Advance, Submitted, rules};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::task::{Chunk, NewTask, TaskRecord, TaskState};
+use model::{ChunkId, JobId, TaskId, TaskName};
+use std::collections::BTreeMap;
+
+impl State {
+    pub(super) fn submit(&mut self, job: &NewJob, tasks: &[NewTask], now_ms: u64) -> Submitted {
+        if self.jobs.contains_key(&job.id) {
+            return Submitted::Exists;
+        }
+        self.accepted += 1;
+        self.numbers.insert(self.accepted, job.id.clone());
+        let new = Job {
+            record: accepted(job, now_ms),
+            number: self.accepted,
+            marked: 0,
+            chunks: 0,
+            tasks: BTreeMap::new(),
+            order: Vec::new(),
+            waiting: BTreeMap::new(),
+        };
+        self.jobs.insert(job.id.clone(), new);
+        for task in tasks {
+            self.add_task(task, now_ms);
+        }
+        self.mark(&job.id, now_ms);
+        Submitted::New
+    }
+
+    pub(super) fn advance(&mut self, id: &JobId, step: &Advance, now_ms: u64) -> Result<bool> {
+        let job = self.job_mut(id)?;
+        if job.record.phase != step.from {
+            return Ok(false);
+        }
+        if step.from.is_final() && !step.to.is_final() {
+            return Err(Error::Conflict {
+                id: id.to_string(),
+                reason: format!("{} is final, only a revival leads out of it", step.from),
+            });
+        }
+        let before = job.record.clone();
+        job.record.phase = step.to;
+        if step.to == Phase::Failed && step.from != Phase::Failed {
+            job.record.failed_in = Some(step.from);
+        }
+        if let Some(failure) = &step.failure {
+            job.record.failure = Some(failure.clone());
+        }
+        if let Some(version) = step.title_version {
+            job.record.title_version = version;
+        }
+        let mut changed = job.record != before;
+        for task in &step.add {
+            changed |= self.add_task(task, now_ms);
+        }
+        if step.to.is_final() && step.to != step.from {
+            self.park(id, step.to, now_ms);
+        }
+        if changed {
+            self.mark(id, now_ms);
+        }
+        Ok(true)
+    }
+
+    /// Adds a task unless it exists; answers whether it was added.
+    fn add_task(&mut self, new: &NewTask, now_ms: u64) -> bool {
+        let Some(job) = self.jobs.get_mut(&new.id.job) else {
+            return false;
+        };
+        if job.tasks.contains_key(&new.id.name) {
+            return false;
+        }
+        let mut task = empty_task(new);
+        for range in &new.chunks {
+            let place = rules::place(job.record.priority, job.number, job.chunks);
+            job.chunks += 1;
+            let number = task.next_number;
+            task.next_number += 1;
+            let chunk = new_chunk(&new.id, number, range.clone());
+            let record = ChunkRecord {
+                left: range.end - range.start,
+                chunk,
+                standing: Standing::Parked,
+                place,
+                failures: Vec::new(),
+            };
+            task.chunks.insert(number, record);
+        }
+        for after in &new.after {
+            let done = job.tasks.get(&after.name).map(|task| task.state);
+            if done != Some(TaskState::Done) {
+                let waiting = job.waiting.entry(after.name.clone()).or_default();
+                task.waits += usize::from(waiting.insert(new.id.name.clone()));
+            }
+        }
+        let ready = task.waits == 0;
+        job.record.units += new.units;
+        job.tasks.insert(new.id.name.clone(), task);
+        job.order.push(new.id.name.clone());
+        if ready {
+            self.open_task(&new.id, now_ms);
+        }
+        true
+    }
+
+    /// Lets a task run: its chunks are queued unless its job has ended.
+    fn open_task(&mut self, id: &TaskId, now_ms: u64) {
+        if let Some(task) = self
+            .jobs
+            .get_mut(&id.job)
+            .and_then(|job| job.tasks.get_mut(&id.name))
+        {
+            task.state = TaskState::Open;
+        }
+        self.queue_parked(id, now_ms);
+    }
+
+    fn queue_parked(&mut self, id: &TaskId, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id.job) else {
+            return;
+        };
+        let Some(task) = job.tasks.get_mut(&id.name) else {
+            return;
+        };
+        if job.record.phase.is_final() || task.state == TaskState::Blocked {
+            return;
+        }
+        let mut queued = Vec::new();
+        for record in task.chunks.values_mut() {
+            if record.standing == Standing::Parked {
+                record.standing = Standing::Queued;
+                queued.push(record.chunk.id.clone());
+            }
+        }
+        for chunk in queued {
+            self.index(&chunk, now_ms);
+        }
+    }
+
+    /// Makes a task done and opens what waited for it alone.
+    pub(super) fn finish_task(&mut self, id: &TaskId, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id.job) else {
+            return;
+        };
+        if let Some(task) = job.tasks.get_mut(&id.name) {
+            task.state = TaskState::Done;
+            task.failure = None;
+        }
+        let mut ready = Vec::new();
+        for name in job.waiting.remove(&id.name).unwrap_or_default() {
+            let Some(task) = job.tasks.get_mut(&name) else {
+                continue;
+            };
+            task.waits -= 1;
+            if task.waits == 0 && task.state == TaskState::Blocked {
+                ready.push(name);
+            }
+        }
+        for name in ready {
+            self.open_task(&TaskId::new(id.job.clone(), name), now_ms);
+        }
+    }
+
+    /// Takes the chunks of a job that ended out of the queue and from their holders. Only a failed
+    /// job keeps its chunks in the DLQ: only there a person can still do something about them.
+    fn park(&mut self, id: &JobId, phase: Phase, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        let mut parked = Vec::new();
+        for record in job
+            .tasks
+            .values_mut()
+            .flat_map(|task| task.chunks.values_mut())
+        {
+            let dead = matches!(record.standing, Standing::Dead { .. });
+            if !(dead && phase == Phase::Failed) {
+                record.end_lease(Standing::Parked);
+                parked.push(record.chunk.id.clone());
+            }
+        }
+        for chunk in parked {
+            self.index(&chunk, now_ms);
+        }
+    }
+
+    pub(super) fn revive(&mut self, id: &JobId, now_ms: u64) -> Result<()> {
+        let job = self.job_mut(id)?;
+        let refuse = |reason: &str| {
+            Err(Error::Conflict {
+                id: id.to_string(),
+                reason: reason.to_owned(),
+            })
+        };
+        let (Phase::Failed, Some(phase)) = (job.record.phase, job.record.failed_in) else {
+            return refuse("job has not failed");
+        };
+        if job.tasks.values().any(|task| task.dropped) {
+            return refuse("a dead chunk of the job was dropped");
+        }
+        job.record.phase = phase;
+        job.record.failed_in = None;
+        job.record.failure = None;
+        for task in job.tasks.values_mut() {
+            if task.state == TaskState::Dead {
+                task.state = TaskState::Open;
+                task.failure = None;
+            }
+            for record in task.chunks.values_mut() {
+                if matches!(record.standing, Standing::Dead { .. }) {
+                    record.standing = Standing::Parked;
+                    record.chunk.attempts = 0;
+                    record.chunk.not_before_ms = 0;
+                    record.chunk.avoid = None;
+                }
+            }
+        }
+        for name in job.order.clone() {
+            self.queue_parked(&TaskId::new(id.clone(), name), now_ms);
+        }
+        self.mark(id, now_ms);
+        Ok(())
+    }
+
+    pub(super) fn list(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
+        let end = crate::page::parse(page)?;
+        let mut jobs = Vec::new();
+        for (number, id) in self.numbers.range(..end).rev() {
+            let Some(job) = self.jobs.get(id) else {
+                continue;
+            };
+            if !crate::page::fits(filter, &job.record) {
+                continue;
+            }
+            jobs.push((*number, job.record.clone()));
+            if jobs.len() > limit as usize {
+                break;
+            }
+        }
+        let more = jobs.len() > limit as usize;
+        jobs.truncate(limit as usize);
+        let last = jobs.last().map(|(number, _)| number.to_string());
+        Ok(JobPage {
+            next: last.filter(|_| more).unwrap_or_default(),
+            jobs: jobs.into_iter().map(|(_, record)| record).collect(),
+        })
+    }
+
+    pub(super) fn tasks(&self, id: &JobId) -> Result<Vec<TaskRecord>> {
+        let job = self.job(id)?;
+        let records = job.order.iter().filter_map(|name| {
+            let task = job.tasks.get(name)?;
+            Some(task_record(id, name, task))
+        });
+        Ok(records.collect())
+    }
+
+    pub(super) fn forget(&mut self, id: &JobId, now_ms: u64) -> Result<()> {
+        let Some(job) = self.jobs.get(id) else {
+            return Ok(());
+        };
+        if !job.record.phase.is_final() {
+            return Err(Error::Conflict {
+                id: id.to_string(),
+                reason: format!("job is {}", job.record.phase),
+            });
+        }
+        let records = job.tasks.values().flat_map(|task| task.chunks.values());
+        let chunks: Vec<ChunkId> = records.map(|record| record.chunk.id.clone()).collect();
+        self.numbers.remove(&job.number);
+        self.jobs.remove(id);
+        self.attention.remove(id);
+        self.nudges.remove(id);
+        for chunk in chunks {
+            self.index(&chunk, now_ms);
+        }
+        Ok(())
+    }
+
+    pub(super) fn record(&self, id: &JobId) -> Result<JobRecord> {
+        let job = self.jobs.get(id).ok_or_else(|| unknown_job(id))?;
+        Ok(job.record.clone())
+    }
+}
+
+fn accepted(job: &NewJob, now_ms: u64) -> JobRecord {
+    JobRecord {
+        id: job.id.clone(),
+        tenant: job.tenant.clone(),
+        title: job.title.clone(),
+        profile: job.profile.clone(),
+        source_url: job.source_url.clone(),
+        priority: job.priority,
+        traceparent: job.traceparent.clone(),
+        phase: Phase::Probing,
+        failed_in: None,
+        version: 0,
+        failure: None,
+        title_version: 0,
+        accepted_at_ms: now_ms,
+        changed_at_ms: now_ms,
+        units: 0,
+        units_done: 0,
+    }
+}
+
+fn empty_task(new: &NewTask) -> Task {
+    Task {
+        kind: new.kind.clone(),
+        state: TaskState::Blocked,
+        units: new.units,
+        unit_seconds: new.unit_seconds,
+        builds: new.builds.clone(),
+        waits: 0,
+        committed: BTreeMap::new(),
+        chunks: BTreeMap::new(),
+        next_number: 0,
+        dropped: false,
+        failure: None,
+    }
+}
+
+fn new_chunk(task: &TaskId, number: u32, range: std::ops::Range<u32>) -> Chunk {
+    Chunk {
+        id: ChunkId {
+            task: task.clone(),
+            number,
+        },
+        next: range.start,
+        end: range.end,
+        claimed: Vec::new(),
+        attempts: 0,
+        not_before_ms: 0,
+        avoid: None,
+        lease: None,
+        stolen_from: None,
+    }
+}
+
+fn task_record(job: &JobId, name: &TaskName, task: &Task) -> TaskRecord {
+    let units = task.committed.iter();
+    TaskRecord {
+        id: TaskId::new(job.clone(), name.clone()),
+        kind: task.kind.clone(),
+        state: task.state,
+        units: task.units,
+        units_done: task.committed.len() as u32,
+        unit_seconds: task.unit_seconds,
+        builds: task.builds.clone(),
+        chunks: task
+            .chunks
+            .values()
+            .map(|record| record.chunk.clone())
+            .collect(),
+        committed: units
+            .map(|(unit, record)| (*unit, record.clone()))
+            .collect(),
+        failure: task.failure.clone(),
+    }
+}

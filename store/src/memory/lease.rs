@@ -1,0 +1,120 @@
+//! Leases: renewing, handing back, failing, expiring; and the DLQ where chunks rest that failed for
+//! good.
+
+use super::record::Standing;
+use super::state::State;
+use crate::clock::milliseconds;
+use crate::error::{Error, Result};
+use crate::{DeadAttempt, DeadChunk, Disposition, Expired, Renewed};
+use model::task::{TaskState, Token};
+use model::{ChunkId, Failure, NodeId};
+use std::time::Duration;
+
+impl State {
+    pub(super) fn renew(
+        &mut self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+        now_ms: u64,
+    ) -> Vec<Renewed> {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.seen_at_ms = now_ms;
+        }
+        let until = now_ms.saturating_add(milliseconds(ttl));
+        let renewed = leases.iter().map(|(id, token)| {
+            let record = self.chunk_mut(id);
+            let held = record.filter(|record| record.is_held_by(*token, now_ms));
+            let Some(lease) = held.and_then(|record| record.chunk.lease.as_mut()) else {
+                return Renewed::Lost;
+            };
+            lease.expires_at_ms = until;
+            self.index(id, now_ms);
+            Renewed::Held
+        });
+        renewed.collect()
+    }
+
+    pub(super) fn release(&mut self, id: &ChunkId, token: Token, now_ms: u64) {
+        let record = self.chunk_mut(id);
+        if let Some(record) = record.filter(|record| record.is_leased_by(token)) {
+            record.chunk.not_before_ms = 0;
+            record.end_lease(Standing::Queued);
+            self.index(id, now_ms);
+        }
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        id: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+        now_ms: u64,
+    ) -> bool {
+        let record = self.chunk_mut(id);
+        let Some(record) = record.filter(|record| record.is_leased_by(token)) else {
+            return false;
+        };
+        let Some(lease) = &record.chunk.lease else {
+            return false;
+        };
+        let attempt = DeadAttempt {
+            node: lease.node.clone(),
+            at_ms: now_ms,
+            failure: failure.clone(),
+        };
+        record.fail(attempt, disposition, now_ms);
+        self.index(id, now_ms);
+        if disposition == Disposition::Dead {
+            if let Some(task) = self.task_mut(id) {
+                task.state = TaskState::Dead;
+                task.failure = Some(failure.clone());
+            }
+            self.mark(&id.task.job, now_ms);
+        }
+        true
+    }
+
+    pub(super) fn expired(&self, limit: u32, now_ms: u64) -> Vec<Expired> {
+        let ended = self.leases.up_to(now_ms, limit as usize).into_iter();
+        let expired = ended.filter_map(|(_, id)| {
+            let chunk = &self.chunk(&id)?.chunk;
+            let lease = chunk.lease.as_ref()?;
+            Some(Expired {
+                token: lease.token,
+                node: lease.node.clone(),
+                attempts: chunk.attempts,
+                chunk: id,
+            })
+        });
+        expired.collect()
+    }
+
+    pub(super) fn dead(&self) -> Vec<DeadChunk> {
+        let chunks = self.dead.iter().filter_map(|(at_ms, id)| {
+            let task = self.jobs.get(&id.task.job)?.tasks.get(&id.task.name)?;
+            let record = task.chunks.get(&id.number)?;
+            Some(DeadChunk {
+                chunk: id.clone(),
+                units: task.units_left(record),
+                failures: record.failures.clone(),
+                dead_at_ms: *at_ms,
+            })
+        });
+        chunks.collect()
+    }
+
+    pub(super) fn drop_dead(&mut self, id: &ChunkId, now_ms: u64) -> Result<()> {
+        let not_found = || Error::NotFound {
+            what: "chunk",
+            id: id.to_string(),
+        };
+        self.dead.score(id).ok_or_else(not_found)?;
+        let task = self.task_mut(id).ok_or_else(not_found)?;
+        task.chunks.remove(&id.number);
+        task.dropped = true;
+        self.index(id, now_ms);
+        Ok(())
+    }
+}

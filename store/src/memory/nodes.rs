@@ -1,0 +1,73 @@
+//! Nodes, and how much there is for them to do.
+
+use super::record::Standing;
+use super::state::{Node, State};
+use crate::clock::milliseconds;
+use crate::error::{Error, Result};
+use crate::{QueueDepth, rules};
+use model::NodeId;
+use model::node::{NodeInfo, NodeRecord, builds_digest};
+use std::time::Duration;
+
+impl State {
+    pub(super) fn register(&mut self, info: &NodeInfo, now_ms: u64) {
+        let node = Node {
+            builds: builds_digest(&info.builds),
+            info: info.clone(),
+            seen_at_ms: now_ms,
+            draining: false,
+        };
+        self.nodes.insert(info.id.clone(), node);
+    }
+
+    pub(super) fn nodes_seen(&self, within: Duration, now_ms: u64) -> Vec<NodeRecord> {
+        let since = now_ms.saturating_sub(milliseconds(within));
+        let seen = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.seen_at_ms >= since);
+        let records = seen.map(|(id, node)| {
+            let held = self.holders.iter().filter(|(_, holder)| *holder == id);
+            NodeRecord {
+                info: node.info.clone(),
+                seen_at_ms: node.seen_at_ms,
+                draining: node.draining,
+                holds: held.map(|(chunk, _)| chunk.clone()).collect(),
+            }
+        });
+        records.collect()
+    }
+
+    pub(super) fn drain(&mut self, id: &NodeId) -> Result<()> {
+        let node = self.nodes.get_mut(id).ok_or_else(|| Error::NotFound {
+            what: "node",
+            id: id.to_string(),
+        })?;
+        node.draining = true;
+        Ok(())
+    }
+
+    pub(super) fn depth(&self) -> QueueDepth {
+        let mut depth = QueueDepth {
+            dead: self.dead.len() as u64,
+            ..QueueDepth::default()
+        };
+        let mut micros = 0;
+        for job in self.jobs.values() {
+            depth.jobs += u64::from(!job.record.phase.is_final());
+            for task in job.tasks.values() {
+                for record in task.chunks.values() {
+                    match record.standing {
+                        Standing::Queued => depth.chunks_queued += 1,
+                        Standing::Held => depth.chunks_held += 1,
+                        Standing::Parked | Standing::Dead { .. } => continue,
+                    }
+                    depth.units_left += u64::from(record.left);
+                    micros += u64::from(record.left) * rules::unit_micros(task.unit_seconds);
+                }
+            }
+        }
+        depth.seconds_left = micros as f64 / 1e6;
+        depth
+    }
+}

@@ -1,0 +1,210 @@
+//! What the memory store keeps of jobs, tasks and chunks, and the transitions of a chunk as plain
+//! functions on its record. Nothing here knows of queues or of time going by.
+
+use crate::rules::{self, CLAIMS_MAX, FAILURES_MAX};
+use crate::{DeadAttempt, Disposition};
+use model::job::JobRecord;
+use model::task::{Chunk, Lease, TaskKind, TaskState, Token, UnitRecord};
+use model::{Failure, TaskName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A job with its tasks.
+pub(super) struct Job {
+    pub(super) record: JobRecord,
+    /// Its number among all jobs, in the order of acceptance.
+    pub(super) number: u64,
+    /// Version at the last change that asks for a decision.
+    pub(super) marked: u64,
+    /// Chunks that its tasks ever started with.
+    pub(super) chunks: u64,
+    pub(super) tasks: BTreeMap<TaskName, Task>,
+    /// Names of tasks in the order in which they were added.
+    pub(super) order: Vec<TaskName>,
+    /// Tasks that wait, by the task that they wait for.
+    pub(super) waiting: BTreeMap<TaskName, BTreeSet<TaskName>>,
+}
+
+/// A task with its units and chunks.
+pub(super) struct Task {
+    pub(super) kind: TaskKind,
+    pub(super) state: TaskState,
+    pub(super) units: u32,
+    pub(super) unit_seconds: f64,
+    pub(super) builds: String,
+    /// Tasks that are not done and that it waits for.
+    pub(super) waits: usize,
+    pub(super) committed: BTreeMap<u32, UnitRecord>,
+    pub(super) chunks: BTreeMap<u32, ChunkRecord>,
+    /// Number of the next chunk.
+    pub(super) next_number: u32,
+    /// Whether a person dropped a dead chunk, so that the task can never be done.
+    pub(super) dropped: bool,
+    pub(super) failure: Option<Failure>,
+}
+
+/// Where a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Its task is blocked or its job has ended.
+    Parked,
+    /// Waits for a node.
+    Queued,
+    /// A node holds it.
+    Held,
+    /// In the DLQ since then.
+    Dead { at_ms: u64 },
+}
+
+/// A chunk as the memory store keeps it.
+pub(super) struct ChunkRecord {
+    pub(super) chunk: Chunk,
+    pub(super) standing: Standing,
+    /// Units of it that are not committed, claimed ones included.
+    pub(super) left: u32,
+    pub(super) place: u64,
+    pub(super) failures: Vec<DeadAttempt>,
+}
+
+impl Task {
+    /// Whether its units are all committed.
+    pub(super) fn is_complete(&self) -> bool {
+        self.committed.len() == self.units as usize
+    }
+
+    /// The unfinished chunk that a unit belongs to.
+    pub(super) fn owner(&self, unit: u32) -> Option<u32> {
+        let owns = |chunk: &Chunk| {
+            chunk.claimed.contains(&unit) || (chunk.next..chunk.end).contains(&unit)
+        };
+        let found = self.chunks.iter().find(|(_, record)| owns(&record.chunk));
+        found.map(|(number, _)| *number)
+    }
+
+    /// Units of a chunk that are not committed, ascending.
+    pub(super) fn units_left(&self, record: &ChunkRecord) -> Vec<u32> {
+        let unclaimed = record.chunk.next..record.chunk.end;
+        let mut units = record.chunk.claimed.clone();
+        units.extend(unclaimed.filter(|unit| !self.committed.contains_key(unit)));
+        units.sort_unstable();
+        units
+    }
+}
+
+impl ChunkRecord {
+    /// Units that are neither claimed nor committed.
+    pub(super) fn free(&self) -> u32 {
+        self.left - self.chunk.claimed.len() as u32
+    }
+
+    /// Whether `token` is that of its lease, ended by time or not.
+    pub(super) fn is_leased_by(&self, token: Token) -> bool {
+        let lease = self.chunk.lease.as_ref();
+        lease.is_some_and(|lease| lease.token == token)
+    }
+
+    /// Whether `token` is that of its lease and the lease has not ended.
+    pub(super) fn is_held_by(&self, token: Token, now_ms: u64) -> bool {
+        let lease = self.chunk.lease.as_ref();
+        lease.is_some_and(|lease| lease.token == token && lease.expires_at_ms > now_ms)
+    }
+
+    pub(super) fn grant(&mut self, lease: Lease) {
+        self.chunk.lease = Some(lease);
+        self.standing = Standing::Held;
+    }
+
+    /// Claims the next unit that is not committed. `Err` when the claims are at their limit.
+    pub(super) fn claim(
+        &mut self,
+        committed: &BTreeMap<u32, UnitRecord>,
+    ) -> Result<Option<u32>, ()> {
+        if self.free() == 0 {
+            return Ok(None);
+        }
+        if self.chunk.claimed.len() >= CLAIMS_MAX {
+            return Err(());
+        }
+        while committed.contains_key(&self.chunk.next) {
+            self.chunk.next += 1;
+        }
+        let unit = self.chunk.next;
+        self.chunk.next += 1;
+        self.chunk.claimed.push(unit);
+        Ok(Some(unit))
+    }
+
+    /// Notes that a unit of it is committed; answers whether nothing is left.
+    pub(super) fn committed(&mut self, unit: u32) -> bool {
+        self.chunk.claimed.retain(|claimed| *claimed != unit);
+        self.left -= 1;
+        self.left == 0
+    }
+
+    /// Ends the lease; claimed units are unclaimed. Committed units behind the cursor are skipped by
+    /// the next claims.
+    pub(super) fn end_lease(&mut self, standing: Standing) {
+        if let Some(first) = self.chunk.claimed.iter().min() {
+            self.chunk.next = *first;
+        }
+        self.chunk.claimed.clear();
+        self.chunk.lease = None;
+        self.standing = standing;
+    }
+
+    /// Ends the lease with a failure.
+    pub(super) fn fail(&mut self, attempt: DeadAttempt, disposition: Disposition, now_ms: u64) {
+        let node = attempt.node.clone();
+        self.failures.push(attempt);
+        let excess = self.failures.len().saturating_sub(FAILURES_MAX);
+        self.failures.drain(..excess);
+        match disposition {
+            Disposition::Dead => {
+                self.chunk.attempts += 1;
+                self.end_lease(Standing::Dead { at_ms: now_ms });
+            }
+            Disposition::Retry {
+                delay,
+                counted,
+                elsewhere,
+            } => {
+                self.chunk.attempts += u32::from(counted);
+                self.chunk.avoid = elsewhere.then_some(node);
+                let delay_ms = crate::clock::milliseconds(delay);
+                self.chunk.not_before_ms = now_ms.saturating_add(delay_ms);
+                self.end_lease(Standing::Queued);
+            }
+        }
+    }
+
+    /// Takes the second half of the free units out of it as a new chunk with that number.
+    pub(super) fn split(&mut self, number: u32, committed: &BTreeMap<u32, UnitRecord>) -> Self {
+        let taken = rules::stolen(self.free());
+        let free = (self.chunk.next..self.chunk.end).filter(|unit| !committed.contains_key(unit));
+        let border = free
+            .rev()
+            .nth(taken.saturating_sub(1) as usize)
+            .expect("free units lie between the cursor and the end");
+        let mut id = self.chunk.id.clone();
+        id.number = number;
+        let chunk = Chunk {
+            id,
+            next: border,
+            end: self.chunk.end,
+            claimed: Vec::new(),
+            attempts: self.chunk.attempts,
+            not_before_ms: 0,
+            avoid: None,
+            lease: None,
+            stolen_from: Some(self.chunk.id.clone()),
+        };
+        self.chunk.end = border;
+        self.left -= taken;
+        Self {
+            chunk,
+            standing: Standing::Queued,
+            left: taken,
+            place: self.place,
+            failures: self.failures.clone(),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Everything that the memory store holds, and the indexes over it. An index is never changed by
+//! itself: after a chunk's record changed, `index` derives its entries from the record.
+
+use super::ordered::Ordered;
+use super::record::{ChunkRecord, Job, Standing, Task};
+use crate::error::{Error, Result};
+use crate::rules;
+use model::node::NodeInfo;
+use model::{ChunkId, JobId, NodeId};
+use std::collections::BTreeMap;
+
+/// The whole store.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) epoch: u32,
+    pub(super) grants: u64,
+    pub(super) accepted: u64,
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    /// Jobs by number, for listings.
+    pub(super) numbers: BTreeMap<u64, JobId>,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    /// Queued chunks that may be granted, by the builds that they need.
+    pub(super) queues: BTreeMap<String, Ordered<ChunkId>>,
+    /// Queued chunks by the time before which they are not offered.
+    pub(super) delayed: Ordered<ChunkId>,
+    /// Held chunks with something to steal, richest first, by the builds that they need.
+    pub(super) rich: BTreeMap<String, Ordered<ChunkId>>,
+    /// Held chunks by the end of their lease.
+    pub(super) leases: Ordered<ChunkId>,
+    /// Dead chunks by time of death.
+    pub(super) dead: Ordered<ChunkId>,
+    pub(super) holders: BTreeMap<ChunkId, NodeId>,
+    /// Jobs that need a decision, by the time at which they may be handed out.
+    pub(super) attention: Ordered<JobId>,
+    pub(super) nudges: Ordered<JobId>,
+}
+
+/// A registered node.
+pub(super) struct Node {
+    pub(super) info: NodeInfo,
+    pub(super) builds: String,
+    pub(super) seen_at_ms: u64,
+    pub(super) draining: bool,
+}
+
+impl State {
+    pub(super) fn job(&self, id: &JobId) -> Result<&Job> {
+        self.jobs.get(id).ok_or_else(|| unknown_job(id))
+    }
+
+    pub(super) fn job_mut(&mut self, id: &JobId) -> Result<&mut Job> {
+        self.jobs.get_mut(id).ok_or_else(|| unknown_job(id))
+    }
+
+    pub(super) fn task_mut(&mut self, id: &ChunkId) -> Option<&mut Task> {
+        self.jobs
+            .get_mut(&id.task.job)?
+            .tasks
+            .get_mut(&id.task.name)
+    }
+
+    pub(super) fn chunk(&self, id: &ChunkId) -> Option<&ChunkRecord> {
+        let task = self.jobs.get(&id.task.job)?.tasks.get(&id.task.name)?;
+        task.chunks.get(&id.number)
+    }
+
+    pub(super) fn chunk_mut(&mut self, id: &ChunkId) -> Option<&mut ChunkRecord> {
+        self.task_mut(id)?.chunks.get_mut(&id.number)
+    }
+
+    /// Brings the indexes in line with the record of a chunk, which may be gone.
+    pub(super) fn index(&mut self, id: &ChunkId, now_ms: u64) {
+        self.unindex(id);
+        let Some(job) = self.jobs.get(&id.task.job) else {
+            return;
+        };
+        let Some(task) = job.tasks.get(&id.task.name) else {
+            return;
+        };
+        let Some(record) = task.chunks.get(&id.number) else {
+            return;
+        };
+        match (record.standing, &record.chunk.lease) {
+            (Standing::Queued, _) if record.chunk.not_before_ms > now_ms => {
+                self.delayed.set(id.clone(), record.chunk.not_before_ms);
+            }
+            (Standing::Queued, _) => {
+                let queue = self.queues.entry(task.builds.clone()).or_default();
+                queue.set(id.clone(), record.place);
+            }
+            (Standing::Held, Some(lease)) => {
+                self.leases.set(id.clone(), lease.expires_at_ms);
+                self.holders.insert(id.clone(), lease.node.clone());
+                if record.free() > 0 {
+                    let micros = u64::from(record.free()) * rules::unit_micros(task.unit_seconds);
+                    let rich = self.rich.entry(task.builds.clone()).or_default();
+                    rich.set(id.clone(), u64::MAX - micros);
+                }
+            }
+            (Standing::Dead { at_ms }, _) => self.dead.set(id.clone(), at_ms),
+            (Standing::Parked | Standing::Held, _) => {}
+        }
+    }
+
+    fn unindex(&mut self, id: &ChunkId) {
+        for queue in self.queues.values_mut().chain(self.rich.values_mut()) {
+            queue.remove(id);
+        }
+        for index in [&mut self.delayed, &mut self.leases, &mut self.dead] {
+            index.remove(id);
+        }
+        self.holders.remove(id);
+    }
+
+    /// Notes a change of a job that asks for a decision.
+    pub(super) fn mark(&mut self, id: &JobId, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.record.version += 1;
+        job.record.changed_at_ms = now_ms;
+        job.marked = job.record.version;
+        self.attention.add(id.clone(), now_ms);
+    }
+}
+
+pub(super) fn unknown_job(id: &JobId) -> Error {
+    Error::NotFound {
+        what: "job",
+        id: id.to_string(),
+    }
+}
