@@ -1,1 +1,24 @@
-//! Policy, lifecycle, driver, reaper and the gRPC services.
+//! The scheduler: policy, lifecycle, driver, reaper and the gRPC services. It never sees a media byte:
+//! nodes make, package and verify; a scheduler decides, and it alone writes the catalog. Replicas hold
+//! no state that matters, so any of them may be asked anything.
+
+pub mod config;
+pub mod error;
+pub mod handle;
+pub mod lifecycle;
+pub mod policy;
+pub mod publish;
+pub mod webhook;
+
+mod driver;
+mod farm;
+mod reaper;
+mod recover;
+mod scheduler;
+mod service;
+
+pub use config::{Config, Limits, Secret};
+pub use error::{Error, Result};
+pub use handle::Handle;
+pub use recover::{Epoch, Recovered, raise_epoch};
+pub use scheduler::Scheduler;

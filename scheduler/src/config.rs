@@ -1,0 +1,150 @@
+//! What a scheduler is told. Checked once in [`Config::check`]; nothing is read from the environment
+//! here.
+
+use crate::{Error, Result};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::{SourceRoots, Storage};
+use store::Store;
+
+/// Heartbeats that a node may miss before its leases end.
+const HEARTBEATS_IN_LEASE: u32 = 3;
+
+/// A secret that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself: for comparing and signing only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Bounds on what is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Jobs that may be open at a time.
+    pub jobs_max: u64,
+    /// Longest request.
+    pub message_bytes_max: usize,
+    /// Requests that one connection may have under way.
+    pub requests_per_connection_max: u32,
+    /// Longest that a node may wait for work in one request.
+    pub take_wait_max: Duration,
+    /// Jobs that one replica decides about at a time.
+    pub jobs_at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // An open job costs the store some hundred kilobytes; a day's backlog is thousands.
+            jobs_max: 10_000,
+            // A profile of 64 KiB, 64 sidecar URLs of 2 KiB and a failure's evidence fit many times.
+            message_bytes_max: 1 << 20,
+            // A node has one request for each slot and some for its heartbeat; dashboards watch jobs.
+            requests_per_connection_max: 512,
+            // Below the idle time-outs of usual load balancers.
+            take_wait_max: Duration::from_secs(20),
+            jobs_at_once: 8,
+        }
+    }
+}
+
+/// Configuration of a scheduler.
+#[derive(Clone)]
+pub struct Config {
+    /// Where tickets, plans, segments and titles are.
+    pub storage: Storage,
+    /// Who may do what, and what is done.
+    pub store: Arc<dyn Store>,
+    /// Which sources may be named.
+    pub sources: SourceRoots,
+    /// Where nodes find the storage; it may have another address for them.
+    pub storage_url: String,
+    /// Distance of a node's heartbeats; a lease lasts three of them.
+    pub heartbeat: Duration,
+    /// Bounds.
+    pub limits: Limits,
+    /// Signs what is posted to webhooks. Without it nothing is signed, and the header is absent.
+    pub webhook_secret: Option<Secret>,
+    /// What every request must bear; without it only loopback listeners are allowed.
+    pub token: Option<Secret>,
+}
+
+impl Config {
+    /// A configuration with the usual heartbeat of two seconds, usual limits, and no secrets.
+    pub fn new(storage: Storage, store: Arc<dyn Store>, sources: SourceRoots) -> Self {
+        Self {
+            storage_url: storage.url().to_owned(),
+            storage,
+            store,
+            sources,
+            heartbeat: Duration::from_secs(2),
+            limits: Limits::default(),
+            webhook_secret: None,
+            token: None,
+        }
+    }
+
+    /// How long a lease lasts without a renewal.
+    pub fn lease_ttl(&self) -> Duration {
+        self.heartbeat * HEARTBEATS_IN_LEASE
+    }
+
+    /// How long after its last sign of life a node is still listed: long enough that an operator sees
+    /// who went missing.
+    pub fn seen_within(&self) -> Duration {
+        self.lease_ttl() * 5
+    }
+
+    /// Refuses what cannot work.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |setting, reason: &str| {
+            Err(Error::Config {
+                setting,
+                reason: reason.to_owned(),
+            })
+        };
+        if self.heartbeat.is_zero() || self.heartbeat > Duration::from_secs(60) {
+            return wrong("heartbeat", "must be above 0 and at most 60 s");
+        }
+        if self
+            .token
+            .as_ref()
+            .is_some_and(|token| token.reveal().len() < 16)
+        {
+            return wrong("token", "must have at least 16 bytes");
+        }
+        if self.limits.jobs_at_once == 0 || self.limits.requests_per_connection_max == 0 {
+            return wrong("limits", "must be above 0");
+        }
+        Ok(())
+    }
+
+    /// Refuses to listen where strangers could connect without a token.
+    pub fn check_listener(&self, address: SocketAddr) -> Result<()> {
+        if self.token.is_some() || address.ip().is_loopback() {
+            return Ok(());
+        }
+        let reason = format!("{address} is not a loopback address and no token is set");
+        Err(Error::Config {
+            setting: "listen",
+            reason,
+        })
+    }
+}

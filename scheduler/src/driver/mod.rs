@@ -1,0 +1,161 @@
+//! The driver: takes jobs that changed, decides, performs, settles. Several replicas may run it: the
+//! store hands a job to one at a time, and every action may be done twice.
+
+mod look;
+mod perform;
+
+pub(crate) use perform::report;
+
+use crate::farm::Farm;
+use crate::lifecycle::decide;
+use crate::policy::retry;
+use crate::{Error, Result};
+use model::job::Phase;
+use model::{Failure, FailureKind, JobId};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Advance, Attention};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+/// How long a job is held. Longer than a decision takes; after it another replica may decide.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// Longest pause between two looks for jobs that changed without a word in this process.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Decisions in a row about one job. A job reaches its end in fewer than ten; more are a loop.
+const ROUNDS_MAX: u32 = 32;
+
+/// Errors in a row after which a job fails; with the waits between them some minutes.
+const ERRORS_MAX: u32 = 12;
+
+/// Decides about jobs until told to stop, then finishes what it has begun.
+pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
+    let errors = Arc::new(ErrorCounts::default());
+    let mut busy = JoinSet::new();
+    while !shutdown.is_cancelled() {
+        let woken = farm.attention.notified();
+        let mut pause = POLL;
+        while busy.len() < farm.config.limits.jobs_at_once {
+            match farm.store().attend(HOLD).await {
+                Ok(Some(attention)) => {
+                    let (farm, errors) = (farm.clone(), errors.clone());
+                    busy.spawn(async move { attend(&farm, &errors, &attention).await });
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    warn!(%error, "store does not hand out jobs");
+                    pause = Duration::from_secs(1);
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = woken => {}
+            Some(ended) = busy.join_next() => log_panic(ended),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    while let Some(ended) = busy.join_next().await {
+        log_panic(ended);
+    }
+}
+
+fn log_panic(ended: std::result::Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        error!(%error, "a decision panicked; the job is handed out again when its hold ends");
+    }
+}
+
+/// Errors in a row by job, to wait longer each time.
+#[derive(Default)]
+struct ErrorCounts(Mutex<HashMap<JobId, u32>>);
+
+impl ErrorCounts {
+    fn raise(&self, job: &JobId) -> u32 {
+        let mut counts = self.0.lock();
+        let count = counts.entry(job.clone()).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    fn clear(&self, job: &JobId) {
+        self.0.lock().remove(job);
+    }
+}
+
+async fn attend(farm: &Farm, errors: &ErrorCounts, attention: &Attention) {
+    let job = &attention.job;
+    match drive(farm, job).await {
+        Ok(()) => {
+            errors.clear(job);
+            if let Err(error) = farm.store().settle(attention).await {
+                // The hold ends by itself and the job is looked at again.
+                warn!(job_id = %job, %error, "job could not be settled");
+            }
+        }
+        Err(error) => trouble(farm, errors, job, error).await,
+    }
+}
+
+/// Looks, decides and performs until there is nothing to do.
+async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        let view = look::look(farm, job).await?;
+        let actions = decide(&view);
+        if actions.is_empty() {
+            return Ok(());
+        }
+        for action in &actions {
+            debug!(job_id = %job, phase = %view.job.phase, ?action, "decided");
+            if perform::perform(farm, &view, action).await? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+    }
+    let reason = format!("{ROUNDS_MAX} decisions did not bring it to rest");
+    Err(Error::Conflict {
+        what: format!("job {job}"),
+        reason,
+    })
+}
+
+/// Comes back later, and longer each time; gives the job up when that never helps. The job stays
+/// unsettled, so that it is looked at again even if nobody can be told now.
+async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
+    let count = errors.raise(job);
+    warn!(job_id = %job, count, %error, "decision could not be carried out");
+    if count >= ERRORS_MAX && error.kind() != FailureKind::Transient {
+        let failure = Failure::new(error.kind(), "scheduler", error.to_string());
+        match give_up(farm, job, failure).await {
+            Ok(()) => return errors.clear(job),
+            Err(error) => warn!(job_id = %job, %error, "job could not be given up"),
+        }
+    }
+    let longest = retry::backoff(count);
+    let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
+    if let Err(error) = farm.store().nudge(job, delay).await {
+        debug!(job_id = %job, %error, "job comes back when its hold ends");
+    }
+}
+
+async fn give_up(farm: &Farm, job: &JobId, failure: Failure) -> Result<()> {
+    let from = farm.store().job(job).await?.phase;
+    if from.is_final() {
+        return Ok(());
+    }
+    let advance = Advance {
+        from,
+        to: Phase::Failed,
+        add: Vec::new(),
+        failure: Some(failure),
+        title_version: None,
+    };
+    farm.advance(job, &advance).await.map(|_| ())
+}

@@ -1,0 +1,85 @@
+//! What can go wrong in a scheduler. Failures of a job's own work are not here: they are
+//! [`model::Failure`]s that the store keeps with the job.
+
+use model::FailureKind;
+
+/// An error of a scheduler.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A request that cannot be accepted as it is.
+    #[error("{field}: {reason}")]
+    Rejected {
+        /// The field as the protocol names it.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A request that does not fit the state of what it is about.
+    #[error("{what}: {reason}")]
+    Conflict {
+        /// The job, title or key.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no such title.
+    #[error("{what} {id} is not known")]
+    NotFound {
+        /// What it is.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The title belongs to another tenant.
+    #[error("title {title} belongs to another tenant")]
+    NotYours {
+        /// The title.
+        title: String,
+    },
+    /// The farm takes no more jobs for now.
+    #[error("{open} jobs are open and the farm takes at most {limit}; try again later")]
+    Full {
+        /// Jobs that have not ended.
+        open: u64,
+        /// How many may be.
+        limit: u64,
+    },
+    /// A message that means nothing.
+    #[error(transparent)]
+    Wire(#[from] proto::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Object storage.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The configuration cannot be used.
+    #[error("{setting}: {reason}")]
+    Config {
+        /// Which setting.
+        setting: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Result of what a scheduler does.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The class of the failure.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Rejected { .. }
+            | Self::Conflict { .. }
+            | Self::NotFound { .. }
+            | Self::NotYours { .. }
+            | Self::Config { .. } => FailureKind::Policy,
+            Self::Full { .. } => FailureKind::Exhausted,
+            Self::Wire(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Storage(error) => error.kind(),
+        }
+    }
+}

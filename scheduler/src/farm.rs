@@ -1,0 +1,153 @@
+//! What driver, reaper and services share: the store, the storage, and who is to be woken. It decides
+//! nothing; decisions are in `policy` and `lifecycle`.
+
+use crate::config::Config;
+use crate::handle::PlanSummary;
+use crate::webhook::Notice;
+use crate::{Error, Result};
+use model::job::JobRecord;
+use model::node::NodeRecord;
+use model::plan::Plan;
+use model::{JobId, layout};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Advance, Store};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Plans kept in memory: those of the jobs that a replica decides about at a time, several times over.
+const PLANS_MAX: usize = 64;
+
+/// Age up to which the list of nodes is taken from memory: every heartbeat asks whether its node
+/// drains, and the answer may be a second late.
+const NODES_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Shared state of one scheduler process.
+pub(crate) struct Farm {
+    pub(crate) config: Config,
+    /// Work for nodes may have appeared.
+    pub(crate) work: Notify,
+    /// A job may need a decision.
+    pub(crate) attention: Notify,
+    /// The scheduler stops: long waits end.
+    pub(crate) stopping: CancellationToken,
+    notices: mpsc::Sender<Notice>,
+    plans: Mutex<HashMap<JobId, Arc<Plan>>>,
+    pub(crate) summaries: Mutex<HashMap<JobId, PlanSummary>>,
+    nodes: Mutex<Option<(Instant, Arc<Vec<NodeRecord>>)>>,
+}
+
+impl Farm {
+    pub(crate) fn new(config: Config, notices: mpsc::Sender<Notice>) -> Self {
+        Self {
+            config,
+            work: Notify::new(),
+            attention: Notify::new(),
+            stopping: CancellationToken::new(),
+            notices,
+            plans: Mutex::new(HashMap::new()),
+            summaries: Mutex::new(HashMap::new()),
+            nodes: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.config.store.as_ref()
+    }
+
+    pub(crate) fn storage(&self) -> &storage::Storage {
+        &self.config.storage
+    }
+
+    /// Takes a step; answers whether the job was still where the step starts. The one place where
+    /// phases change, so that every change is logged and announced.
+    pub(crate) async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
+        let taken = self.store().advance(job, advance).await?;
+        if taken {
+            self.work.notify_waiters();
+            self.attention.notify_one();
+        }
+        if taken && advance.from != advance.to {
+            info!(job_id = %job, from = %advance.from, to = %advance.to, "job changed phase");
+            match self.store().job(job).await {
+                Ok(record) => self.announce(record),
+                Err(error) => warn!(job_id = %job, %error, "phase change could not be announced"),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Hands a job to the webhook sender. Never waits: a slow receiver must not hold up the farm.
+    pub(crate) fn announce(&self, job: JobRecord) {
+        let job_id = job.id.clone();
+        if self.notices.try_send(Notice::new(job)).is_err() {
+            warn!(%job_id, "webhook queue is full, a notice was dropped");
+        }
+    }
+
+    /// The plan of a job, if it has one.
+    pub(crate) async fn plan(&self, job: &JobId) -> Result<Option<Arc<Plan>>> {
+        if let Some(plan) = self.plans.lock().get(job) {
+            return Ok(Some(plan.clone()));
+        }
+        let Some(plan) = self.storage().find_json::<Plan>(&layout::plan(job)).await? else {
+            return Ok(None);
+        };
+        let plan = Arc::new(plan);
+        remember(&mut self.plans.lock(), job, plan.clone());
+        Ok(Some(plan))
+    }
+
+    /// Keeps the summary of a plan.
+    pub(crate) fn remember_summary(&self, job: &JobId, summary: PlanSummary) {
+        remember(&mut self.summaries.lock(), job, summary);
+    }
+
+    /// Nodes that showed a sign of life lately; at most a second old.
+    pub(crate) async fn nodes(&self) -> Result<Arc<Vec<NodeRecord>>> {
+        let fresh = |(at, _): &&(Instant, _)| at.elapsed() < NODES_AGE_MAX;
+        if let Some((_, nodes)) = self.nodes.lock().as_ref().filter(fresh) {
+            return Ok(nodes.clone());
+        }
+        let nodes = Arc::new(self.store().nodes(self.config.seen_within()).await?);
+        *self.nodes.lock() = Some((Instant::now(), nodes.clone()));
+        Ok(nodes)
+    }
+
+    /// Makes the next look at the nodes a fresh one.
+    pub(crate) fn forget_nodes(&self) {
+        *self.nodes.lock() = None;
+    }
+
+    /// Nodes whose leases would still hold.
+    pub(crate) async fn nodes_alive(&self) -> Result<Vec<NodeRecord>> {
+        let now_ms = self.store().now_ms().await?;
+        let ttl_ms = u64::try_from(self.config.lease_ttl().as_millis()).unwrap_or(u64::MAX);
+        let nodes = self.nodes().await?;
+        let alive = |node: &&NodeRecord| node.seen_at_ms.saturating_add(ttl_ms) >= now_ms;
+        Ok(nodes.iter().filter(alive).cloned().collect())
+    }
+
+    /// Refuses a new job when too many are open.
+    pub(crate) async fn check_room(&self) -> Result<()> {
+        let open = self.store().depth().await?.jobs;
+        let limit = self.config.limits.jobs_max;
+        if open >= limit {
+            Err(Error::Full { open, limit })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Keeps what never changes of a job. Which other one makes room does not matter: it can be read again.
+fn remember<T>(kept: &mut HashMap<JobId, T>, job: &JobId, value: T) {
+    if kept.len() >= PLANS_MAX {
+        let victim = kept.keys().next().cloned();
+        victim.and_then(|victim| kept.remove(&victim));
+    }
+    kept.insert(job.clone(), value);
+}

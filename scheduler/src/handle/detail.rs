@@ -1,0 +1,233 @@
+//! One job with everything that a person wants to see of it.
+
+use super::Handle;
+use crate::Result;
+use crate::policy::plan::left_out;
+use model::catalog::CatalogEntry;
+use model::job::{JobRecord, Phase};
+use model::node::{NodeRecord, builds_digest};
+use model::plan::{Plan, Probed};
+use model::qc::Verdict;
+use model::rendition::Rendition;
+use model::task::{TaskKind, TaskRecord, TaskState};
+use model::{JobId, TaskId, TaskName, layout};
+use serde::Serialize;
+
+/// A job in detail.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobDetail {
+    /// The job.
+    pub job: JobRecord,
+    /// Its tasks with chunks and committed units.
+    pub tasks: Vec<TaskRecord>,
+    /// What it waits for; empty when it is going on or has ended.
+    pub waiting_for: String,
+    /// What quality control said, once it did.
+    pub verdict: Option<Verdict>,
+    /// What it published, while it is what viewers get.
+    pub published: Option<CatalogEntry>,
+    /// What was planned, once it is.
+    pub plan: Option<PlanSummary>,
+}
+
+/// The plan in short.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanSummary {
+    /// Length in seconds.
+    pub duration_seconds: f64,
+    /// Output frames per second as a fraction; empty without pictures.
+    pub frame_rate: String,
+    /// Output frames.
+    pub frames: u32,
+    /// Segments of every rendition.
+    pub segments: u32,
+    /// Frames in every segment but the last.
+    pub segment_frames: u32,
+    /// How source frames became output frames.
+    pub frame_map: String,
+    /// Renditions of all groups.
+    pub renditions: Vec<RenditionSummary>,
+    /// Outputs of all sound tracks.
+    pub audio: Vec<AudioSummary>,
+    /// Text tracks: id and language.
+    pub text: Vec<(String, String)>,
+    /// What of the source does not reach the title.
+    pub notes: Vec<String>,
+}
+
+/// A rendition in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RenditionSummary {
+    /// Its id.
+    pub id: String,
+    /// The task that makes it.
+    pub task: String,
+    /// Format.
+    pub codec: String,
+    /// Who encodes, and why.
+    pub encoder: String,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+    /// Highest rate.
+    pub maxrate_bps: u64,
+}
+
+/// A sound output in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AudioSummary {
+    /// Its id.
+    pub id: String,
+    /// Language of its track.
+    pub language: String,
+    /// Channels.
+    pub channels: u32,
+    /// Rate.
+    pub bitrate_bps: u32,
+}
+
+impl Handle {
+    /// One job with its tasks.
+    pub async fn detail(&self, job: &JobId) -> Result<JobDetail> {
+        let farm = &self.farm;
+        let record = farm.store().job(job).await?;
+        let tasks = farm.store().tasks(job).await?;
+        let checked = tasks
+            .iter()
+            .any(|task| task.kind == TaskKind::Qc && task.state == TaskState::Done);
+        let plan = farm.plan(job).await?;
+        Ok(JobDetail {
+            waiting_for: self.waiting_for(&record, &tasks).await?,
+            verdict: if checked {
+                self.verdict(job).await?
+            } else {
+                None
+            },
+            published: match record.phase {
+                Phase::Published => self.published(&record).await?,
+                _ => None,
+            },
+            plan: match plan {
+                Some(plan) => Some(self.summary(&plan).await?),
+                None => None,
+            },
+            job: record,
+            tasks,
+        })
+    }
+
+    async fn verdict(&self, job: &JobId) -> Result<Option<Verdict>> {
+        let name = TaskName::new(TaskKind::Qc.name()).expect("a constant identifier");
+        let path = layout::task_result(&TaskId::new(job.clone(), name));
+        Ok(self.farm.storage().find_json(&path).await?)
+    }
+
+    async fn published(&self, job: &JobRecord) -> Result<Option<CatalogEntry>> {
+        let found = self
+            .farm
+            .storage()
+            .find_json(&layout::catalog(&job.title))
+            .await?;
+        Ok(found.filter(|entry: &CatalogEntry| entry.job == job.id))
+    }
+
+    /// The summary of a plan; made once for each job, because it never changes.
+    async fn summary(&self, plan: &Plan) -> Result<PlanSummary> {
+        if let Some(summary) = self.farm.summaries.lock().get(&plan.job) {
+            return Ok(summary.clone());
+        }
+        let probed: Option<Probed> = self
+            .farm
+            .storage()
+            .find_json(&layout::source_info(&plan.job))
+            .await?;
+        let notes = probed
+            .map(|probed| left_out(&probed.source))
+            .unwrap_or_default();
+        let summary = summarise(plan, notes);
+        self.farm.remember_summary(&plan.job, summary.clone());
+        Ok(summary)
+    }
+
+    async fn waiting_for(&self, job: &JobRecord, tasks: &[TaskRecord]) -> Result<String> {
+        if job.phase == Phase::Review {
+            return Ok("a person: approve or reject what quality control flagged".to_owned());
+        }
+        let open: Vec<&TaskRecord> = tasks
+            .iter()
+            .filter(|task| task.state == TaskState::Open)
+            .collect();
+        let held = open
+            .iter()
+            .any(|task| task.chunks.iter().any(|chunk| chunk.lease.is_some()));
+        if job.phase.is_final() || held || open.is_empty() {
+            return Ok(String::new());
+        }
+        let nodes = self.farm.nodes_alive().await?;
+        let taking: Vec<&NodeRecord> = nodes.iter().filter(|node| !node.draining).collect();
+        if taking.is_empty() {
+            return Ok("a node: none is connected that takes work".to_owned());
+        }
+        let suits = |task: &&&TaskRecord| {
+            task.builds.is_empty()
+                || taking
+                    .iter()
+                    .any(|node| builds_digest(&node.info.builds) == task.builds)
+        };
+        if open.iter().find(suits).is_none() {
+            return Ok("a node with the builds that the plan pins".to_owned());
+        }
+        let now_ms = self.farm.store().now_ms().await?;
+        let next = open
+            .iter()
+            .flat_map(|task| &task.chunks)
+            .map(|chunk| chunk.not_before_ms)
+            .min();
+        Ok(match next.filter(|next| *next > now_ms) {
+            Some(next) => format!("another try in {} ms", next - now_ms),
+            None => "a free slot".to_owned(),
+        })
+    }
+}
+
+fn summarise(plan: &Plan, notes: Vec<String>) -> PlanSummary {
+    let video = plan.video.as_ref();
+    let rendition = |task: &str, rendition: &Rendition| RenditionSummary {
+        id: rendition.id.clone(),
+        task: format!("video-{task}"),
+        codec: rendition.codec.as_str().to_owned(),
+        encoder: format!("{}: {}", rendition.family.as_str(), rendition.family_reason),
+        width: rendition.width,
+        height: rendition.height,
+        maxrate_bps: rendition.rate.maxrate_bps,
+    };
+    let audio = plan.audio.iter().flat_map(|track| {
+        track.outputs.iter().map(|output| AudioSummary {
+            id: output.id.clone(),
+            language: track.track.language.clone(),
+            channels: output.channels,
+            bitrate_bps: output.bitrate_bps,
+        })
+    });
+    let text = plan
+        .text
+        .iter()
+        .map(|t| (format!("text-{}", t.index), t.track.language.clone()));
+    PlanSummary {
+        duration_seconds: plan.duration.as_f64(),
+        frame_rate: video.map_or_else(String::new, |video| video.grid.frame_rate.to_string()),
+        frames: video.map_or(0, |video| video.grid.frames),
+        segments: video.map_or(0, |video| video.grid.segments()),
+        segment_frames: video.map_or(0, |video| video.grid.segment_frames),
+        frame_map: video.map_or_else(String::new, |video| video.map_reason.clone()),
+        renditions: video
+            .iter()
+            .flat_map(|video| &video.groups)
+            .flat_map(|group| group.renditions.iter().map(|r| rendition(&group.name, r)))
+            .collect(),
+        audio: audio.collect(),
+        text: text.collect(),
+        notes,
+    }
+}

@@ -1,0 +1,134 @@
+//! Jobs: looking at them, ending them, answering for them.
+
+use super::Handle;
+use crate::driver::report;
+use crate::{Error, Result};
+use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
+use model::{ChunkId, Failure, FailureKind, JobId, layout};
+use std::time::Duration;
+use store::{Advance, DeadChunk};
+use tracing::info;
+
+/// Jobs on a page of a listing that does not say how many.
+const PAGE_DEFAULT: u32 = 50;
+
+/// Most jobs on a page.
+const PAGE_MAX: u32 = 500;
+
+/// Tries to end a job that changes its phase meanwhile; it has fewer phases than that.
+const CANCEL_TRIES: u32 = 8;
+
+impl Handle {
+    /// One job; [`store::Error::NotFound`] when there is none.
+    pub async fn job(&self, job: &JobId) -> Result<JobRecord> {
+        Ok(self.farm.store().job(job).await?)
+    }
+
+    /// Jobs, newest first. `limit` 0 means 50; at most 500.
+    pub async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
+        let limit = if limit == 0 {
+            PAGE_DEFAULT
+        } else {
+            limit.min(PAGE_MAX)
+        };
+        Ok(self.farm.store().jobs(filter, page, limit).await?)
+    }
+
+    /// Ends a job; one that has ended stays as it is.
+    pub async fn cancel(&self, job: &JobId) -> Result<JobRecord> {
+        let farm = &self.farm;
+        for _ in 0..CANCEL_TRIES {
+            let record = farm.store().job(job).await?;
+            if record.phase.is_final() {
+                return Ok(record);
+            }
+            let advance = Advance {
+                from: record.phase,
+                to: Phase::Cancelled,
+                add: Vec::new(),
+                failure: Some(Failure::new(
+                    FailureKind::Cancelled,
+                    "job",
+                    "ended by a person",
+                )),
+                title_version: None,
+            };
+            if farm.advance(job, &advance).await? {
+                let record = farm.store().job(job).await?;
+                // Written before the answer: a store that is lost now must not bring the job back.
+                report(farm, &record).await?;
+                return Ok(record);
+            }
+        }
+        let reason = "changes its phase all the time".to_owned();
+        Err(Error::Conflict {
+            what: format!("job {job}"),
+            reason,
+        })
+    }
+
+    /// Answers for a flagged title. The first answer holds.
+    pub async fn review(
+        &self,
+        job: &JobId,
+        answer: ReviewAnswer,
+        comment: &str,
+    ) -> Result<JobRecord> {
+        let farm = &self.farm;
+        let record = farm.store().job(job).await?;
+        let what = || format!("job {job}");
+        if record.phase != Phase::Review {
+            let reason = format!("is {} and waits for no answer", record.phase);
+            return Err(Error::Conflict {
+                what: what(),
+                reason,
+            });
+        }
+        let path = layout::review(job);
+        farm.storage().put_json_if_absent(&path, &answer).await?;
+        let given: ReviewAnswer = farm.storage().get_json(&path).await?;
+        if given != answer {
+            return Err(Error::Conflict {
+                what: what(),
+                reason: "was answered before".to_owned(),
+            });
+        }
+        info!(job_id = %job, ?answer, comment, "review was answered");
+        farm.store().nudge(job, Duration::ZERO).await?;
+        farm.attention.notify_one();
+        Ok(record)
+    }
+
+    /// Chunks that will not succeed without a person, oldest first.
+    pub async fn dead(&self) -> Result<Vec<DeadChunk>> {
+        Ok(self.farm.store().dead().await?)
+    }
+
+    /// Queues the dead chunks of a failed job again.
+    pub async fn retry(&self, job: &JobId) -> Result<JobRecord> {
+        let farm = &self.farm;
+        let record = farm.store().job(job).await?;
+        if record.phase != Phase::Failed {
+            let reason = format!("is {}, not failed", record.phase);
+            return Err(Error::Conflict {
+                what: format!("job {job}"),
+                reason,
+            });
+        }
+        // The report goes first: a job without one is brought back by a recovery, which is what a
+        // retry asks for, and one with a stale report would not be.
+        farm.storage().delete(&layout::report(job)).await?;
+        farm.store().revive(job).await?;
+        farm.work.notify_waiters();
+        farm.attention.notify_one();
+        info!(job_id = %job, "job was led back");
+        Ok(farm.store().job(job).await?)
+    }
+
+    /// Removes a chunk from the list for good; its job stays failed.
+    pub async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
+        self.farm.store().drop_dead(chunk).await?;
+        info!(%chunk, "dead chunk was dropped");
+        Ok(())
+    }
+}

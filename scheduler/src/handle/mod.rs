@@ -1,0 +1,22 @@
+//! Everything that can be asked of a scheduler, as functions: the gRPC services and the dashboard call
+//! the same ones. Cheap to clone.
+
+mod detail;
+mod jobs;
+mod nodes;
+mod submit;
+mod titles;
+
+pub use crate::policy::admission::Submission;
+pub use detail::{AudioSummary, JobDetail, PlanSummary, RenditionSummary};
+pub use nodes::Capacity;
+pub use submit::Accepted;
+
+use crate::farm::Farm;
+use std::sync::Arc;
+
+/// The way to a running scheduler.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) farm: Arc<Farm>,
+}

@@ -1,0 +1,58 @@
+//! Nodes and what the farm can do.
+
+use super::Handle;
+use crate::Result;
+use model::NodeId;
+use model::node::NodeRecord;
+use serde::Serialize;
+use store::QueueDepth;
+use tracing::info;
+
+/// How much there is to do and how much can be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Capacity {
+    /// What waits and what is held.
+    pub depth: QueueDepth,
+    /// Nodes that are alive.
+    pub nodes: u32,
+    /// Their slots.
+    pub slots: u32,
+    /// Slots that hold a chunk.
+    pub slots_busy: u32,
+}
+
+impl Handle {
+    /// Nodes that showed a sign of life lately, by id.
+    pub async fn nodes(&self) -> Result<Vec<NodeRecord>> {
+        Ok(self
+            .farm
+            .store()
+            .nodes(self.farm.config.seen_within())
+            .await?)
+    }
+
+    /// Tells a node to finish what it holds and take nothing new.
+    pub async fn drain(&self, node: &NodeId) -> Result<()> {
+        self.farm.store().drain(node).await?;
+        self.farm.forget_nodes();
+        // A node that waits for work hears of it now and not when its wait ends.
+        self.farm.work.notify_waiters();
+        info!(node_id = %node, "node was told to drain");
+        Ok(())
+    }
+
+    /// How much there is to do and how much can be done.
+    pub async fn capacity(&self) -> Result<Capacity> {
+        let depth = self.farm.store().depth().await?;
+        self.farm.forget_nodes();
+        let nodes = self.farm.nodes_alive().await?;
+        let total =
+            |count: fn(&NodeRecord) -> u32| nodes.iter().map(count).fold(0, u32::saturating_add);
+        Ok(Capacity {
+            depth,
+            nodes: total(|_| 1),
+            slots: total(|node| node.info.slots),
+            slots_busy: total(|node| u32::try_from(node.holds.len()).unwrap_or(u32::MAX)),
+        })
+    }
+}

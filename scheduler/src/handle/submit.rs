@@ -1,0 +1,180 @@
+//! Submitting. The ticket and the idempotency object are in storage before anybody gets an answer, so
+//! an answer is a promise that a crash of everything but storage cannot break.
+
+use super::Handle;
+use crate::policy::admission::{Admitted, Submission, admit};
+use crate::recover::enter;
+use crate::{Error, Result, publish};
+use model::job::JobRecord;
+use model::plan::Ticket;
+use model::{JobId, layout};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+/// Answer to a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The job.
+    pub job: JobRecord,
+    /// Whether an earlier submission with the same key made it.
+    pub existed: bool,
+}
+
+/// `idempotency/<tenant>/<hash>.json`: the job that a key stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KeyFile {
+    job: JobId,
+    /// Digest of what was asked, so that one key cannot stand for two requests.
+    request: String,
+}
+
+impl Handle {
+    /// Accepts a job. May be repeated with the same idempotency key, also after a crash in the middle:
+    /// the answer is then about the same job.
+    pub async fn submit(&self, submission: &Submission) -> Result<Accepted> {
+        let admitted = admit(submission)?;
+        let farm = &self.farm;
+        let known = self.known_job(submission, &admitted).await?;
+        if let Some(job) = &known
+            && let Some(record) = self.find_job(job).await?
+        {
+            return Ok(Accepted {
+                job: record,
+                existed: true,
+            });
+        }
+        farm.check_room().await?;
+        self.check_sources(submission)?;
+        self.check_owner(&admitted).await?;
+        let job = match known {
+            Some(job) => job,
+            None => self.reserve_key(submission, &admitted).await?,
+        };
+        let ticket = Ticket {
+            job,
+            tenant: admitted.tenant,
+            title: admitted.title,
+            source_url: submission.source_url.clone(),
+            sidecars: submission.sidecars.clone(),
+            profile: admitted.profile,
+            priority: admitted.priority,
+            webhook_url: submission.webhook_url.clone(),
+            traceparent: admitted.traceparent,
+            accepted_at_ms: farm.store().now_ms().await?,
+        };
+        let path = layout::ticket(&ticket.job);
+        farm.storage().put_json_if_absent(&path, &ticket).await?;
+        // Whoever came first decides: of two equal requests at once both get the same ticket.
+        let ticket: Ticket = farm.storage().get_json(&path).await?;
+        let entered = enter(farm, &ticket).await?;
+        farm.work.notify_waiters();
+        farm.attention.notify_one();
+        let job = farm.store().job(&ticket.job).await?;
+        info!(job_id = %job.id, title = %job.title, profile = job.profile, "job accepted");
+        Ok(Accepted {
+            job,
+            existed: entered == store::Submitted::Exists,
+        })
+    }
+
+    async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {
+        match self.farm.store().job(job).await {
+            Ok(record) => Ok(Some(record)),
+            Err(store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn check_sources(&self, submission: &Submission) -> Result<()> {
+        let sidecars = submission
+            .sidecars
+            .iter()
+            .map(|sidecar| ("sidecars.url", &sidecar.url));
+        for (field, url) in std::iter::once(("source_url", &submission.source_url)).chain(sidecars)
+        {
+            let allowed = self.farm.config.sources.allow(url);
+            allowed.map_err(|e| Error::Rejected {
+                field,
+                reason: e.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A title belongs to the tenant that published it first.
+    async fn check_owner(&self, admitted: &Admitted) -> Result<()> {
+        match publish::title(self.farm.storage(), &admitted.title).await {
+            Ok(entry) if entry.tenant != admitted.tenant => Err(Error::NotYours {
+                title: admitted.title.to_string(),
+            }),
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The job that a key stands for already.
+    async fn known_job(
+        &self,
+        submission: &Submission,
+        admitted: &Admitted,
+    ) -> Result<Option<JobId>> {
+        if submission.idempotency_key.is_empty() {
+            return Ok(None);
+        }
+        let file: Option<KeyFile> = self
+            .farm
+            .storage()
+            .find_json(&key_path(submission, admitted))
+            .await?;
+        file.map(|file| same_request(file, submission, admitted))
+            .transpose()
+    }
+
+    /// A new job id, bound to the key where there is one.
+    async fn reserve_key(&self, submission: &Submission, admitted: &Admitted) -> Result<JobId> {
+        let id = ulid::Ulid::generate().to_string().to_ascii_lowercase();
+        let job = JobId::new(id).expect("a ULID has letters and digits only");
+        if submission.idempotency_key.is_empty() {
+            return Ok(job);
+        }
+        let path = key_path(submission, admitted);
+        let file = KeyFile {
+            job,
+            request: digest(submission, admitted),
+        };
+        self.farm.storage().put_json_if_absent(&path, &file).await?;
+        let file: KeyFile = self.farm.storage().get_json(&path).await?;
+        same_request(file, submission, admitted)
+    }
+}
+
+fn same_request(file: KeyFile, submission: &Submission, admitted: &Admitted) -> Result<JobId> {
+    if file.request == digest(submission, admitted) {
+        return Ok(file.job);
+    }
+    Err(Error::Conflict {
+        what: format!("idempotency key {:?}", submission.idempotency_key),
+        reason: format!("was used for another request, job {}", file.job),
+    })
+}
+
+fn key_path(submission: &Submission, admitted: &Admitted) -> String {
+    let tenant = admitted.tenant.as_str();
+    // The tenant cannot hold a zero byte, so no two pairs give the same text.
+    let text = format!("{tenant}\0{}", submission.idempotency_key);
+    layout::idempotency(tenant, &hex::encode(Sha256::digest(text.as_bytes())))
+}
+
+/// Digest of what decides the result. Priority, webhook and trace may differ between repetitions.
+fn digest(submission: &Submission, admitted: &Admitted) -> String {
+    let parts = (
+        &submission.source_url,
+        &submission.sidecars,
+        &submission.profile,
+        &submission.profile_toml,
+        &admitted.title,
+    );
+    let text = serde_json::to_vec(&parts).expect("strings and flags are JSON");
+    hex::encode(Sha256::digest(&text))
+}

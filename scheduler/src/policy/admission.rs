@@ -1,0 +1,358 @@
+//! What a submission must look like. Looks at the request alone: whether a source lies below an
+//! allowed root, and whether the farm has room, is asked by the service that has these answers.
+
+use crate::error::{Error, Result};
+use model::plan::Sidecar;
+use model::profile::Profile;
+use model::{TenantId, TitleId};
+
+/// Longest URL; above what browsers and S3 accept.
+const URL_BYTES_MAX: usize = 2_048;
+
+/// Longest idempotency key: room for a UUID with a prefix, several times.
+const KEY_BYTES_MAX: usize = 200;
+
+/// Longest profile in TOML; the built-in ones are below 2 KiB.
+const PROFILE_BYTES_MAX: usize = 64 << 10;
+
+/// Most text files beside a source: more languages than any title has.
+const SIDECARS_MAX: usize = 64;
+
+/// Longest title made from a file's name, so that ids of tasks stay readable.
+const SLUG_BYTES_MAX: usize = 64;
+
+/// The priority of a job that does not say one.
+pub const PRIORITY_DEFAULT: u8 = 50;
+
+/// What a submitter asks for, as it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// May be empty.
+    pub idempotency_key: String,
+    /// `default` when empty.
+    pub tenant: String,
+    /// Made from the file's name when empty.
+    pub title: String,
+    /// Where the source is.
+    pub source_url: String,
+    /// Text tracks beside it.
+    pub sidecars: Vec<Sidecar>,
+    /// Name of a built-in profile, `web` when empty.
+    pub profile: String,
+    /// A profile of one's own, instead of the name.
+    pub profile_toml: String,
+    /// 0 (last) to 100 (first).
+    pub priority: Option<u32>,
+    /// Where state changes are posted; empty for nowhere.
+    pub webhook_url: String,
+    /// W3C traceparent, may be empty.
+    pub traceparent: String,
+}
+
+/// A submission that was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The title.
+    pub title: TitleId,
+    /// The profile as it is now.
+    pub profile: Profile,
+    /// 0 (last) to 100 (first).
+    pub priority: u8,
+    /// W3C traceparent, empty unless it was a valid one.
+    pub traceparent: String,
+}
+
+/// Checks a submission; [`Error::Rejected`] names the field that is wrong.
+pub fn admit(submission: &Submission) -> Result<Admitted> {
+    check_url("source_url", &submission.source_url, &["file", "s3"])?;
+    if submission.sidecars.len() > SIDECARS_MAX {
+        return reject("sidecars", format!("more than {SIDECARS_MAX}"));
+    }
+    for sidecar in &submission.sidecars {
+        check_url("sidecars.url", &sidecar.url, &["file", "s3"])?;
+        if super::plan::sidecar_codec(&sidecar.url).is_none() {
+            return reject(
+                "sidecars.url",
+                format!("{}: not .vtt, .srt, .ass or .ssa", sidecar.url),
+            );
+        }
+        check_language(&sidecar.language)?;
+    }
+    if !submission.webhook_url.is_empty() {
+        check_url("webhook_url", &submission.webhook_url, &["http", "https"])?;
+    }
+    let key = &submission.idempotency_key;
+    if key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {
+        return reject(
+            "idempotency_key",
+            format!("must be at most {KEY_BYTES_MAX} plain bytes"),
+        );
+    }
+    let priority = match submission.priority.unwrap_or(u32::from(PRIORITY_DEFAULT)) {
+        priority @ 0..=100 => priority as u8,
+        other => return reject("priority", format!("{other} is not 0 to 100")),
+    };
+    let tenant = if submission.tenant.is_empty() {
+        "default"
+    } else {
+        &submission.tenant
+    };
+    let title = match submission.title.as_str() {
+        "" => title_of(&submission.source_url),
+        title => title.to_owned(),
+    };
+    Ok(Admitted {
+        tenant: TenantId::new(tenant).map_err(|e| rejected("tenant", e))?,
+        title: TitleId::new(title).map_err(|e| rejected("title", e))?,
+        profile: profile_of(submission)?,
+        priority,
+        traceparent: valid_traceparent(&submission.traceparent),
+    })
+}
+
+fn rejected(field: &'static str, reason: impl ToString) -> Error {
+    Error::Rejected {
+        field,
+        reason: reason.to_string(),
+    }
+}
+
+fn reject<T>(field: &'static str, reason: impl ToString) -> Result<T> {
+    Err(rejected(field, reason))
+}
+
+fn check_url(field: &'static str, text: &str, schemes: &[&str]) -> Result<()> {
+    if text.is_empty() || text.len() > URL_BYTES_MAX {
+        return reject(field, format!("must have 1 to {URL_BYTES_MAX} bytes"));
+    }
+    let url = url::Url::parse(text).map_err(|e| rejected(field, format!("{text}: {e}")))?;
+    if !schemes.contains(&url.scheme()) {
+        return reject(
+            field,
+            format!(
+                "scheme {} is not one of {}",
+                url.scheme(),
+                schemes.join(", ")
+            ),
+        );
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return reject(
+            field,
+            "holds credentials, which would be stored with the job",
+        );
+    }
+    Ok(())
+}
+
+/// BCP 47, as far as a wrong tag could do harm in a manifest.
+fn check_language(tag: &str) -> Result<()> {
+    let plain = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if tag.len() > 35 || !plain {
+        return reject(
+            "sidecars.language",
+            format!("{tag:?} is not a language tag"),
+        );
+    }
+    Ok(())
+}
+
+fn profile_of(submission: &Submission) -> Result<Profile> {
+    if submission.profile_toml.is_empty() {
+        let name = if submission.profile.is_empty() {
+            "web"
+        } else {
+            &submission.profile
+        };
+        return Profile::built_in(name).map_err(|e| rejected("profile", e));
+    }
+    if !submission.profile.is_empty() {
+        return reject("profile", "is given as a name and as TOML");
+    }
+    if submission.profile_toml.len() > PROFILE_BYTES_MAX {
+        return reject(
+            "profile_toml",
+            format!("more than {PROFILE_BYTES_MAX} bytes"),
+        );
+    }
+    Profile::from_toml("custom", &submission.profile_toml).map_err(|e| rejected("profile_toml", e))
+}
+
+/// A title from the file's name: lower case, everything else than letters and digits is one dash.
+fn title_of(source_url: &str) -> String {
+    let path = url::Url::parse(source_url)
+        .map(|url| url.path().to_owned())
+        .unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let stem = name
+        .rsplit_once('.')
+        .map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem });
+    let mut slug = String::new();
+    // A percent-encoded byte is not a character of the name and becomes a dash.
+    let mut encoded_left = 0_u8;
+    for character in stem.chars() {
+        if character == '%' {
+            encoded_left = 3;
+        }
+        let plain = encoded_left == 0 && character.is_ascii_alphanumeric();
+        encoded_left = encoded_left.saturating_sub(1);
+        if plain && slug.len() < SLUG_BYTES_MAX {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() && slug.len() < SLUG_BYTES_MAX {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() {
+        "untitled".to_owned()
+    } else {
+        slug.to_owned()
+    }
+}
+
+/// A traceparent that is not one is dropped: a trace is worth less than a job.
+fn valid_traceparent(text: &str) -> String {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hexadecimal = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    if lengths == [2, 32, 16, 2] && parts.iter().all(hexadecimal) {
+        text.to_owned()
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submission(source_url: &str) -> Submission {
+        Submission {
+            source_url: source_url.to_owned(),
+            ..Submission::default()
+        }
+    }
+
+    #[test]
+    fn a_bare_source_gets_defaults() {
+        let admitted = admit(&submission("file:///in/Big%20Buck_Bunny (1).final.MOV")).unwrap();
+        assert_eq!(admitted.title.as_str(), "big-buck-bunny-1-final");
+        assert_eq!(admitted.tenant.as_str(), "default");
+        assert_eq!(admitted.profile.name, "web");
+        assert_eq!(admitted.priority, PRIORITY_DEFAULT);
+    }
+
+    #[test]
+    fn any_file_name_gives_a_title() {
+        let long = format!("file:///{}.mp4", "x-".repeat(200));
+        for url in [
+            "file:///",
+            "file:///.mov",
+            "file:///%E4%BD%A0.mp4",
+            "s3://b/k/---.mkv",
+            &long,
+        ] {
+            let title = admit(&submission(url)).unwrap().title;
+            assert!(title.as_str().len() <= SLUG_BYTES_MAX, "{title}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let good = submission("file:///a.mov");
+        let sidecar = |url: &str, language: &str| Sidecar {
+            url: url.to_owned(),
+            language: language.to_owned(),
+            forced: false,
+            hearing_impaired: false,
+        };
+        let cases: Vec<(&str, Submission)> = vec![
+            ("source_url", submission("")),
+            ("source_url", submission("http://host/a.mov")),
+            ("source_url", submission("s3://key:secret@bucket/a")),
+            (
+                "source_url",
+                submission(&format!("file:///{}", "x".repeat(3_000))),
+            ),
+            (
+                "priority",
+                Submission {
+                    priority: Some(101),
+                    ..good.clone()
+                },
+            ),
+            (
+                "tenant",
+                Submission {
+                    tenant: "../up".to_owned(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "title",
+                Submission {
+                    title: "A B".to_owned(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "profile",
+                Submission {
+                    profile: "nope".to_owned(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "profile_toml",
+                Submission {
+                    profile_toml: "a =".to_owned(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "webhook_url",
+                Submission {
+                    webhook_url: "file:///x".to_owned(),
+                    ..good.clone()
+                },
+            ),
+            (
+                "idempotency_key",
+                Submission {
+                    idempotency_key: "k".repeat(201),
+                    ..good.clone()
+                },
+            ),
+            (
+                "sidecars.url",
+                Submission {
+                    sidecars: vec![sidecar("file:///a.doc", "en")],
+                    ..good.clone()
+                },
+            ),
+            (
+                "sidecars.language",
+                Submission {
+                    sidecars: vec![sidecar("file:///a.srt", "e\"n")],
+                    ..good
+                },
+            ),
+        ];
+        for (expected, submission) in cases {
+            let Err(Error::Rejected { field, .. }) = admit(&submission) else {
+                panic!("{expected} was let in: {submission:?}");
+            };
+            assert_eq!(field, expected);
+        }
+    }
+
+    #[test]
+    fn only_a_real_traceparent_is_kept() {
+        let real = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(valid_traceparent(real), real);
+        assert_eq!(valid_traceparent("00-4bf9-00f0-01"), "");
+        assert_eq!(valid_traceparent("\r\nevil"), "");
+    }
+}

@@ -1,0 +1,50 @@
+//! The ranges of segments that work starts with. Only a start: stealing splits them, so their number
+//! need not be right, only large enough that nobody waits for the first split.
+
+use model::frame_map::FrameMap;
+use model::grid::OutputGrid;
+use model::source::FrameTable;
+use std::ops::Range;
+
+/// Chunks for each slot, so that a fast node finds a whole chunk before it must split one.
+const CHUNKS_PER_SLOT: u32 = 2;
+
+/// Fewest segments in a chunk: below that, decoding up to the start costs more than it saves.
+const SEGMENTS_MIN: u32 = 2;
+
+/// Cuts a title into chunks that start at segments whose first source frame lies near behind a source
+/// access point, because everything from that point on is decoded and thrown away.
+pub(super) fn plan(
+    grid: &OutputGrid,
+    map: &FrameMap,
+    table: &FrameTable,
+    slots: u32,
+) -> Vec<Range<u32>> {
+    let segments = grid.segments();
+    let wanted = slots.max(1).saturating_mul(CHUNKS_PER_SLOT);
+    let count = wanted.min(segments / SEGMENTS_MIN).max(1);
+    let spacing = segments / count;
+    let mut borders = vec![0];
+    for number in 1..count {
+        let ideal = (u64::from(number) * u64::from(segments) / u64::from(count)) as u32;
+        let reach = spacing / 4;
+        let previous = borders.last().copied().unwrap_or(0);
+        let lowest = (ideal - reach.min(ideal)).max(previous + SEGMENTS_MIN);
+        let highest = (ideal + reach).min(segments.saturating_sub(SEGMENTS_MIN));
+        let best = (lowest..=highest)
+            .min_by_key(|&segment| (wasted(grid, map, table, segment), segment.abs_diff(ideal)));
+        borders.extend(best);
+    }
+    borders.push(segments);
+    borders.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+/// Source frames that are decoded for nothing when a chunk starts at a segment.
+fn wasted(grid: &OutputGrid, map: &FrameMap, table: &FrameTable, segment: u32) -> u32 {
+    let first = grid.segment(segment).start;
+    let source = map.sources(first..first + 1).first().copied().unwrap_or(0);
+    source
+        - table
+            .access_point_before(source)
+            .map_or(0, |point| point.frame.min(source))
+}

@@ -1,0 +1,8 @@
+//! Publishing: versions and the catalog. Only a scheduler writes here, and only one small object
+//! decides what viewers get, so publishing and rolling back are the same write.
+
+mod catalog;
+mod version;
+
+pub use catalog::{list, publish, rollback, title};
+pub use version::reserve;

@@ -1,0 +1,109 @@
+//! Recovery: gives the store back what it lost. Everything that was accepted is in object storage, so
+//! a wiped store knows all jobs again after one pass over the tickets; finished segments are found by
+//! the nodes under their content keys.
+
+use crate::farm::Farm;
+use crate::lifecycle::probe;
+use crate::{Error, Result};
+use model::job::NewJob;
+use model::plan::Ticket;
+use model::{JobId, layout};
+use serde::{Deserialize, Serialize};
+use storage::Storage;
+use store::Submitted;
+use tracing::{info, warn};
+
+/// The number that makes tokens of a rebuilt store greater than those of the lost one: `epoch.json`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The number; a store that was never rebuilt has 1.
+    pub epoch: u32,
+}
+
+/// Raises the epoch and returns it. Called once before a store that has lost its state, such as a new
+/// memory store, grants anything.
+pub async fn raise_epoch(storage: &Storage) -> Result<u32> {
+    let raised = storage
+        .update_json(layout::EPOCH, |old: Option<Epoch>| {
+            Some(Epoch {
+                epoch: old.unwrap_or_default().epoch.saturating_add(1),
+            })
+        })
+        .await?;
+    Ok(raised.unwrap_or_default().epoch)
+}
+
+/// What a recovery found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// Jobs that the store did not know and knows now.
+    pub submitted: u32,
+    /// Open jobs that it knew.
+    pub known: u32,
+    /// Jobs that have ended.
+    pub ended: u32,
+    /// Jobs whose ticket cannot be read; each was logged.
+    pub unreadable: u32,
+}
+
+/// Submits the jobs in storage that have not ended and that the store does not know.
+pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
+    let mut recovered = Recovered::default();
+    for name in farm.storage().names(layout::JOBS).await? {
+        let Ok(job) = JobId::new(name) else { continue };
+        match recover_job(farm, &job).await {
+            Ok(Found::Submitted) => recovered.submitted += 1,
+            Ok(Found::Known) => recovered.known += 1,
+            Ok(Found::Ended) => recovered.ended += 1,
+            Err(Error::Storage(
+                error @ (storage::Error::Corrupt { .. } | storage::Error::NotFound { .. }),
+            )) => {
+                warn!(job_id = %job, %error, "ticket cannot be read");
+                recovered.unreadable += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    info!(?recovered, "store knows all open jobs");
+    farm.attention.notify_one();
+    farm.work.notify_waiters();
+    Ok(recovered)
+}
+
+enum Found {
+    Submitted,
+    Known,
+    Ended,
+}
+
+async fn recover_job(farm: &Farm, job: &JobId) -> Result<Found> {
+    let storage = farm.storage();
+    if storage.exists(&layout::report(job)).await? {
+        return Ok(Found::Ended);
+    }
+    let ticket: Ticket = storage.get_json(&layout::ticket(job)).await?;
+    Ok(match enter(farm, &ticket).await? {
+        Submitted::New => Found::Submitted,
+        Submitted::Exists => Found::Known,
+    })
+}
+
+/// Gives a ticket's job to the store. With a plan there is nothing to probe: the job goes on from it.
+pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
+    let job = NewJob {
+        id: ticket.job.clone(),
+        tenant: ticket.tenant.clone(),
+        title: ticket.title.clone(),
+        profile: ticket.profile.name.clone(),
+        source_url: ticket.source_url.clone(),
+        priority: ticket.priority,
+        traceparent: ticket.traceparent.clone(),
+    };
+    let planned = farm.storage().exists(&layout::plan(&ticket.job)).await?;
+    let tasks = if planned {
+        Vec::new()
+    } else {
+        vec![probe(&ticket.job)]
+    };
+    Ok(farm.store().submit(&job, &tasks).await?)
+}
