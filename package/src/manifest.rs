@@ -3,7 +3,8 @@
 //! that the other does not, and the packager has nothing to invent.
 //!
 //! Durations are media ticks as they are in the segments. What an edit list skips is subtracted where
-//! a manifest states presentation time, see [`Track::presented`].
+//! a manifest states presentation time ([`Track::presented`]: DASH) and not where it states how much
+//! media a file holds ([`Track::decoded`]: HLS).
 
 mod rate;
 
@@ -168,10 +169,10 @@ pub fn sheet_file(number: usize) -> String {
     format!("{number:05}.jpg")
 }
 
-/// When a segment is presented, in ticks of its track.
+/// From when to when a segment lasts, in ticks of its track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Presented {
-    /// Start; the track starts at 0.
+pub struct Span {
+    /// Start; a track starts at 0.
     pub start: u64,
     /// End.
     pub end: u64,
@@ -179,17 +180,23 @@ pub struct Presented {
 
 impl Track {
     /// Presentation times of the segments after the edit list: the first is shorter by what is skipped.
-    pub fn presented(&self) -> Vec<Presented> {
-        let mut media_time = 0_u64;
-        let borders = self.segments.iter().map(|segment| {
-            let start = media_time.saturating_sub(self.skip);
-            media_time += segment.duration;
-            Presented {
-                start,
-                end: media_time.saturating_sub(self.skip),
-            }
+    pub fn presented(&self) -> Vec<Span> {
+        let after_edit = |span: Span| Span {
+            start: span.start.saturating_sub(self.skip),
+            end: span.end.saturating_sub(self.skip),
+        };
+        self.decoded().into_iter().map(after_edit).collect()
+    }
+
+    /// Decode times of the segments, from 0: what is skipped counts.
+    pub fn decoded(&self) -> Vec<Span> {
+        let mut end = 0_u64;
+        let spans = self.segments.iter().map(|segment| {
+            let start = end;
+            end = end.saturating_add(segment.duration);
+            Span { start, end }
         });
-        borders.collect()
+        spans.collect()
     }
 
     /// Presented length in seconds.

@@ -1,9 +1,12 @@
 //! Media playlists. Durations are exact to the microsecond and do not drift: each is the difference
 //! of two rounded borders, so that their sum is the rounded end.
+//!
+//! The encoder delay of sound counts: players set the sum of durations against `tfdt` when they start
+//! in the middle, and apply the edit list once more. Without it, sound is early by the delay.
 
 use super::VERSION;
 use crate::manifest::{
-    INIT_FILE, Presented, TextTrack, Track, VideoRendition, segment_file, text_segment_file,
+    INIT_FILE, Span, TextTrack, Track, VideoRendition, segment_file, text_segment_file,
 };
 use std::fmt::Write;
 
@@ -11,7 +14,7 @@ use std::fmt::Write;
 pub fn media_playlist(track: &Track) -> String {
     let mut playlist = head(track, "");
     write_map(&mut playlist);
-    for (index, span) in track.presented().into_iter().enumerate() {
+    for (index, span) in track.decoded().into_iter().enumerate() {
         write_segment(&mut playlist, track, span, &segment_file(index + 1));
     }
     playlist + "#EXT-X-ENDLIST\n"
@@ -26,7 +29,7 @@ pub fn iframe_playlist(rendition: &VideoRendition) -> Option<String> {
     }
     let mut playlist = head(track, "#EXT-X-I-FRAMES-ONLY\n");
     write_map(&mut playlist);
-    for (index, span) in track.presented().into_iter().enumerate() {
+    for (index, span) in track.decoded().into_iter().enumerate() {
         let range = track.segments[index].key_bytes;
         write_duration(&mut playlist, track, span);
         push(
@@ -40,7 +43,7 @@ pub fn iframe_playlist(rendition: &VideoRendition) -> Option<String> {
 /// The media playlist of segmented WebVTT.
 pub fn text_playlist(text: &TextTrack) -> String {
     let mut playlist = head(&text.track, "");
-    for (index, span) in text.track.presented().into_iter().enumerate() {
+    for (index, span) in text.track.decoded().into_iter().enumerate() {
         write_segment(
             &mut playlist,
             &text.track,
@@ -63,12 +66,12 @@ fn write_map(playlist: &mut String) {
     push(playlist, format_args!("#EXT-X-MAP:URI=\"{INIT_FILE}\"\n"));
 }
 
-fn write_segment(playlist: &mut String, track: &Track, span: Presented, file: &str) {
+fn write_segment(playlist: &mut String, track: &Track, span: Span, file: &str) {
     write_duration(playlist, track, span);
     push(playlist, format_args!("{file}\n"));
 }
 
-fn write_duration(playlist: &mut String, track: &Track, span: Presented) {
+fn write_duration(playlist: &mut String, track: &Track, span: Span) {
     let microseconds = |ticks: u64| {
         let timescale = u128::from(track.timescale.max(1));
         (2_000_000 * u128::from(ticks) + timescale) / (2 * timescale)

@@ -141,10 +141,10 @@ fn media_playlists_are_finished_and_have_a_map() {
 }
 
 #[test]
-fn the_first_sound_segment_is_shorter_by_what_is_not_heard() {
+fn durations_of_sound_are_those_of_the_media() {
     let playlist = media_playlist(&presentation().audio[0].track);
     assert!(
-        playlist.contains("#EXTINF:1.978667,\n00001.m4s"),
+        playlist.contains("#EXTINF:2.000000,\n00001.m4s"),
         "{playlist}"
     );
 }

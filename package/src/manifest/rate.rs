@@ -75,7 +75,10 @@ impl Track {
             let (mut ticks, mut bytes) = (u128::from(buffer_ticks), 0_u128);
             for segment in &self.segments[first..] {
                 bytes += u128::from(segment.size_bytes);
-                rate = rate.max(bits_per_second(bytes, ticks, self.timescale));
+                // Most runs do not raise the rate; a product tells without a division.
+                if bytes * 8 * u128::from(self.timescale) > u128::from(rate) * ticks {
+                    rate = bits_per_second(bytes, ticks, self.timescale);
+                }
                 ticks += u128::from(segment.duration);
             }
         }

@@ -27,6 +27,14 @@ fn the_edit_list_shortens_the_first_segment() {
         .map(|span| (span.start, span.end))
         .collect();
     assert_eq!(spans, [(0, 3900), (3900, 7900), (7900, 8900)]);
+    let decoded = track(100, &[(4000, 1), (4000, 1)]).decoded();
+    assert_eq!(
+        decoded[1],
+        Span {
+            start: 4000,
+            end: 8000
+        }
+    );
 }
 
 #[test]
