@@ -252,12 +252,18 @@ unsafe fn copy_plane(frame: *const ffi::AVFrame, index: usize, plane: &mut Plane
             target.copy_from_slice(unsafe { row(frame, index, y, width)? });
         }
     } else if let Some(samples) = plane.as_u16_mut() {
+        // The formats taken are those of this machine's byte order.
+        const { assert!(cfg!(target_endian = "little")) };
         for y in 0..height {
             let target = &mut samples[y * width..(y + 1) * width];
-            // SAFETY: the caller vouches for the rows.
-            let source = unsafe { row(frame, index, y, width * 2)? };
-            for (sample, bytes) in target.iter_mut().zip(source.chunks_exact(2)) {
-                *sample = u16::from_le_bytes([bytes[0], bytes[1]]);
+            // SAFETY: the caller vouches for the rows; the target has `width` samples of two bytes,
+            // for which any bytes are valid, and belongs to us alone.
+            unsafe {
+                let source = row(frame, index, y, width * 2)?;
+                target
+                    .as_mut_ptr()
+                    .cast::<u8>()
+                    .copy_from_nonoverlapping(source.as_ptr(), width * 2);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::avio::Avio;
 use crate::byte_source::ByteSource;
 use crate::demux::stream::StreamInfo;
 use crate::dictionary::Dictionary;
-use crate::error::{Error, Result, explain, out_of_memory};
+use crate::error::{Error, Result, again, explain, out_of_memory};
 use crate::log;
 use crate::packet::Packet;
 use crate::sys::{self, ffi};
@@ -29,7 +29,7 @@ use std::ptr::{self, NonNull};
 /// or files (`hls`, `dash`, `concat`, `image2`, `rtsp`, `sdp`, `vobsub`, `imf`).
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,mxf,flv,live_flv,asf,\
     nut,ogg,wav,w64,aiff,caf,mp3,aac,ac3,eac3,dts,truehd,flac,amr,h264,hevc,mpegvideo,m4v,ivf,obu,\
-    av1,dv,gxf,yuv4mpegpipe,srt,webvtt,ass";
+    av1,gif,dv,gxf,yuv4mpegpipe,srt,webvtt,ass";
 
 /// Streams that a container may have. Films with every language have about 60; libav's own limit
 /// of 1000 costs a hostile file nothing and us a decoder context each.
@@ -45,6 +45,10 @@ const ANALYZE_MICROSECONDS_MAX: &str = "10000000";
 
 /// Packets of other streams that a seek may read before the first packet of its stream.
 const SEEK_LOOKAHEAD_PACKETS_MAX: usize = 4096;
+
+/// Times in a row that a demuxer may ask to be called again. The one for MPEG transport streams
+/// does so when a block of packets holds nothing for anyone.
+const AGAIN_MAX: u32 = 10_000;
 
 /// An open container.
 pub struct Demuxer {
@@ -213,6 +217,7 @@ impl Demuxer {
 
     fn read_packet(&mut self) -> Result<Option<Packet>> {
         log::clear_last_line();
+        let mut again_left = AGAIN_MAX;
         loop {
             let packet = Packet::new()?;
             // SAFETY: context and packet are ours and valid.
@@ -221,6 +226,7 @@ impl Demuxer {
             self.check_source()?;
             match code {
                 ffi::AVERROR_EOF => return Ok(None),
+                code if code == again() && again_left > 0 => again_left -= 1,
                 code if code < 0 => return Err(self.malformed("unreadable packet", code)),
                 // libav still gives what it read before the selection, and streams that it found
                 // later.

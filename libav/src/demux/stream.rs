@@ -132,8 +132,7 @@ impl StreamInfo {
                 channels: u32::try_from((*parameters).ch_layout.nb_channels).unwrap_or_default(),
                 layout: layout_name(&raw const (*parameters).ch_layout),
                 language: metadata((*stream).metadata, "language"),
-                title: metadata((*stream).metadata, "title")
-                    .or_else(|| metadata((*stream).metadata, "handler_name")),
+                title: metadata((*stream).metadata, "title"),
                 disposition: disposition((*stream).disposition),
             })
         }
@@ -242,8 +241,18 @@ unsafe fn color(parameters: *const ffi::AVCodecParameters) -> Color {
             primaries: code_point(raw!(parameters, color_primaries)),
             transfer: code_point(raw!(parameters, color_trc)),
             matrix: code_point(raw!(parameters, color_space)),
-            full_range: raw!(parameters, color_range) == FULL_RANGE,
+            full_range: raw!(parameters, color_range) == FULL_RANGE
+                || implies_full_range(parameters),
         }
+    }
+}
+
+/// Whether the pixel format itself says so, as those of JPEG do.
+unsafe fn implies_full_range(parameters: *const ffi::AVCodecParameters) -> bool {
+    // SAFETY: the caller vouches for the parameters; the name function takes any integer.
+    unsafe {
+        let is_video = kind(parameters) == StreamKind::Video;
+        is_video && sys::text(sys::av_get_pix_fmt_name((*parameters).format)).starts_with("yuvj")
     }
 }
 
