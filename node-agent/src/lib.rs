@@ -1,1 +1,25 @@
 //! Inventory, slots, the lease loop, tasks, sandboxed workers and transfer.
+//!
+//! Two trusts meet here. The agent talks to a scheduler and to storage and never parses media; a
+//! worker parses media in a process of its own that can reach neither. The one fact to know: the
+//! worker is this same executable, so `worker::main` must run before any runtime or thread starts.
+
+#![deny(unsafe_code)]
+
+mod config;
+mod error;
+mod inventory;
+
+mod sandbox;
+pub mod worker;
+
+mod agent;
+mod notify;
+mod tasks;
+mod transfer;
+
+pub use agent::{Agent, Event, Observer, Shutdown};
+pub use config::{Config, Limits, Sandbox};
+pub use error::{Error, Result};
+pub use inventory::{node_info, slots_for};
+pub use sandbox::WorkerProgram;

@@ -1,0 +1,197 @@
+//! One attempt at one chunk: what a task is given, how it may end, and what the scheduler is told.
+
+use super::lease::Lease;
+use super::{Event, Observer};
+use crate::error::Error;
+use crate::tasks::{self, Context};
+use model::task::{Claim, Committed, Grant, TaskKind, UnitRecord};
+use model::{Failure, FailureKind, TaskId};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Why a task ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It failed.
+    Failed(Failure),
+    /// The lease is lost or the job is gone: nobody wants the rest.
+    Lost,
+    /// The agent drains: the rest is handed back.
+    Drained,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(Failure::new(error.kind(), "node", error.to_string()))
+    }
+}
+
+/// What a task is given.
+pub(crate) struct Attempt {
+    /// The chunk and what to do.
+    pub(crate) grant: Grant,
+    /// The right to it.
+    pub(crate) lease: Lease,
+    /// Slot that it runs in.
+    pub(crate) slot: u32,
+    /// Claim nothing more.
+    pub(crate) drain: CancellationToken,
+    /// Stop at once.
+    pub(crate) kill: CancellationToken,
+    /// Who watches.
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl Attempt {
+    /// The task.
+    pub(crate) fn task(&self) -> &TaskId {
+        &self.grant.chunk.task
+    }
+
+    /// Waits until the work is not wanted any more.
+    pub(crate) async fn called_off(&self) {
+        tokio::select! {
+            () = self.lease.lost().cancelled() => {}
+            () = self.kill.cancelled() => {}
+        }
+    }
+
+    /// Why the work was called off.
+    pub(crate) fn reason(&self) -> Stop {
+        if self.kill.is_cancelled() {
+            Stop::Drained
+        } else {
+            Stop::Lost
+        }
+    }
+
+    /// The next unit; `None` when there are no more.
+    pub(crate) async fn claim(&self) -> Result<Option<u32>, Stop> {
+        if self.drain.is_cancelled() {
+            return Err(Stop::Drained);
+        }
+        tokio::select! {
+            biased;
+            () = self.called_off() => Err(self.reason()),
+            claim = self.lease.claim() => match claim? {
+                Claim::Unit(unit) => Ok(Some(unit)),
+                Claim::Drained => Ok(None),
+                Claim::Lost => Err(Stop::Lost),
+            },
+        }
+    }
+
+    /// Commits a unit; repeated until a scheduler answers or the agent is killed.
+    pub(crate) async fn commit(&self, unit: u32, record: UnitRecord) -> Result<(), Stop> {
+        let committed = tokio::select! {
+            biased;
+            () = self.kill.cancelled() => return Err(Stop::Drained),
+            committed = self.lease.commit(unit, &record) => committed?,
+        };
+        match committed {
+            Committed::Accepted | Committed::Adopted | Committed::Already => {
+                self.observer.observe(Event::Committed {
+                    slot: self.slot,
+                    chunk: self.grant.chunk.clone(),
+                    unit,
+                    frames: record.frames,
+                    reused: record.reused,
+                });
+                Ok(())
+            }
+            Committed::Conflict => {
+                let message = format!(
+                    "incident: unit {unit} was committed before with another digest or codec \
+                     configuration than {} / {}",
+                    record.digest, record.config_digest
+                );
+                Err(Failure::new(FailureKind::Bug, self.task().name.as_str(), message).into())
+            }
+            Committed::Gone => Err(Stop::Lost),
+        }
+    }
+
+    /// Tells watchers how far a unit is.
+    pub(crate) fn progress(&self, unit: u32, done: u32, total: u32, since: Option<Duration>) {
+        let seconds = since.map_or(0.0, |since| since.as_secs_f64());
+        let frames_per_second = if seconds > 0.0 {
+            f64::from(done) / seconds
+        } else {
+            0.0
+        };
+        let chunk = self.grant.chunk.clone();
+        let slot = self.slot;
+        let event = Event::Progress {
+            slot,
+            chunk,
+            unit,
+            done,
+            total,
+            frames_per_second,
+        };
+        self.observer.observe(event);
+    }
+}
+
+/// Runs the task of a grant and tells the scheduler how it ended.
+pub(super) async fn run(context: Context, attempt: Attempt) -> crate::error::Result<()> {
+    let attempt = Arc::new(attempt);
+    let chunk = attempt.lease.chunk().clone();
+    let kind = attempt.grant.kind.clone();
+    let place = attempt.task().name.to_string();
+    // A task of its own, so that a panic in it is a failure of this attempt and of nothing else.
+    let running = tokio::spawn(perform(context, Arc::clone(&attempt), kind));
+    let ended = running.await.unwrap_or_else(|panic| {
+        Err(Failure::new(FailureKind::Bug, place, panic.to_string()).into())
+    });
+    let reason = match &ended {
+        Ok(()) => None,
+        Err(Stop::Failed(failure)) => Some(failure.to_string()),
+        Err(Stop::Lost) => Some("not wanted any more".to_owned()),
+        Err(Stop::Drained) => Some("handed back".to_owned()),
+    };
+    match &reason {
+        None => tracing::info!(%chunk, "chunk done"),
+        Some(reason) => tracing::warn!(%chunk, reason, "chunk ended"),
+    }
+    attempt.observer.observe(Event::Ended {
+        slot: attempt.slot,
+        chunk,
+        reason,
+    });
+    let lease = &attempt.lease;
+    let told = async {
+        match &ended {
+            Ok(()) if lease.is_unsure() => lease.release().await,
+            Ok(()) | Err(Stop::Lost) => Ok(()),
+            Err(Stop::Drained) => lease.release().await,
+            Err(Stop::Failed(failure)) => lease.fail(failure).await,
+        }
+    };
+    // The lease ends by itself if nobody could be told before the agent has to go.
+    tokio::select! {
+        told = told => told,
+        () = killed_and_waited(&attempt.kill) => Ok(()),
+    }
+}
+
+/// After the second signal there is still a moment to hand chunks back.
+async fn killed_and_waited(kill: &CancellationToken) {
+    const GOODBYE_MAX: Duration = Duration::from_secs(2);
+    kill.cancelled().await;
+    tokio::time::sleep(GOODBYE_MAX).await;
+}
+
+async fn perform(context: Context, attempt: Arc<Attempt>, kind: TaskKind) -> Result<(), Stop> {
+    match kind {
+        TaskKind::Encode { group } => tasks::encode(context, attempt, &group).await,
+        kind => tasks::single(context, attempt, kind).await,
+    }
+}

@@ -1,0 +1,277 @@
+//! What an agent says to its scheduler. The one fact to know: a call that may be repeated is repeated
+//! until it is answered, for as long as the agent lives, because work goes on while no scheduler is
+//! there. This is the only place that does so.
+
+use crate::agent::{Event, Observer};
+use crate::error::{Error, Result};
+use crate::transfer::delay;
+use model::node::NodeInfo;
+use model::task::{Claim, Committed, Grant, Token, UnitRecord};
+use model::{ChunkId, Failure};
+use proto::v1;
+use proto::v1::node_service_client::NodeServiceClient;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+/// A call that was not answered after so long is repeated.
+const CALL_MAX: Duration = Duration::from_secs(15);
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(5);
+
+/// The connection; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Link {
+    client: NodeServiceClient<Channel>,
+    info: Arc<NodeInfo>,
+    builds_digest: Arc<str>,
+    /// Whether a call failed since the last registration.
+    away: Arc<AtomicBool>,
+    observer: Arc<dyn Observer>,
+}
+
+/// Answer to a request for work.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// The work, if there was some.
+    pub(crate) grant: Option<Grant>,
+    /// The node was told to drain.
+    pub(crate) draining: bool,
+}
+
+/// What to do with a status.
+enum Outlook {
+    /// Ask again.
+    Retry,
+    /// The scheduler does not know this node: register, then ask again.
+    Register,
+    /// It will not change.
+    Refused,
+}
+
+fn outlook(status: &Status) -> Outlook {
+    match status.code() {
+        Code::NotFound => Outlook::Register,
+        Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::Unimplemented
+        | Code::AlreadyExists
+        | Code::OutOfRange
+        | Code::DataLoss => Outlook::Refused,
+        _ => Outlook::Retry,
+    }
+}
+
+fn refused(status: &Status) -> Error {
+    Error::Refused {
+        reason: format!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+fn unreadable(error: &proto::Error) -> Error {
+    Error::Refused {
+        reason: format!("answer of the scheduler: {error}"),
+    }
+}
+
+impl Link {
+    /// A connection of a node.
+    pub(crate) fn new(channel: Channel, info: NodeInfo, observer: Arc<dyn Observer>) -> Self {
+        let builds_digest = model::node::builds_digest(&info.builds).into();
+        let away = Arc::new(AtomicBool::new(false));
+        let client = NodeServiceClient::new(channel);
+        Self {
+            client,
+            info: Arc::new(info),
+            builds_digest,
+            away,
+            observer,
+        }
+    }
+
+    /// What this node said of itself.
+    pub(crate) fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    /// Says what the node is, until a scheduler takes note of it.
+    pub(crate) async fn register(&self) -> Result<v1::RegisterResponse> {
+        let mut failures = 0;
+        loop {
+            let tried = tokio::time::timeout(CALL_MAX, self.register_once()).await;
+            match tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
+                Ok(response) => {
+                    if self.away.swap(false, Ordering::AcqRel) {
+                        self.observer.observe(Event::Back);
+                    }
+                    return Ok(response);
+                }
+                Err(status) if matches!(outlook(&status), Outlook::Refused) => {
+                    return Err(refused(&status));
+                }
+                Err(status) => self.wait(&status, &mut failures).await,
+            }
+        }
+    }
+
+    async fn register_once(&self) -> std::result::Result<v1::RegisterResponse, Status> {
+        let node = Some(v1::Node::from(&*self.info));
+        let request = v1::RegisterRequest {
+            node,
+            protocol_version: proto::PROTOCOL_VERSION,
+        };
+        Ok(self.client.clone().register(request).await?.into_inner())
+    }
+
+    async fn wait(&self, status: &Status, failures: &mut u32) {
+        if !self.away.swap(true, Ordering::AcqRel) {
+            tracing::warn!(code = ?status.code(), reason = status.message(), "scheduler is away");
+            self.observer.observe(Event::Away);
+        }
+        tokio::time::sleep(delay(*failures, FIRST_DELAY, DELAY_MAX)).await;
+        *failures += 1;
+    }
+
+    /// Repeats a call until it is answered or refused. Says whether a try was left without an answer.
+    async fn call<T, F, Fut>(&self, longest: Duration, call: F) -> Result<(T, bool)>
+    where
+        F: Fn(NodeServiceClient<Channel>) -> Fut,
+        Fut: Future<Output = std::result::Result<tonic::Response<T>, Status>>,
+    {
+        let mut failures = 0;
+        loop {
+            if self.away.load(Ordering::Acquire) {
+                self.register().await?;
+            }
+            let tried = tokio::time::timeout(longest, call(self.client.clone())).await;
+            match tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
+                Ok(response) => return Ok((response.into_inner(), failures > 0)),
+                Err(status) => match outlook(&status) {
+                    Outlook::Refused => return Err(refused(&status)),
+                    Outlook::Register | Outlook::Retry => self.wait(&status, &mut failures).await,
+                },
+            }
+        }
+    }
+
+    /// Asks for work and waits up to `wait` for some.
+    pub(crate) async fn take(&self, wait: Duration) -> Result<Taken> {
+        let request = v1::TakeRequest {
+            node: self.info.id.to_string(),
+            builds_digest: self.builds_digest.to_string(),
+            steal: true,
+            wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+        };
+        let call = |mut client: NodeServiceClient<Channel>| {
+            let request = request.clone();
+            async move { client.take(request).await }
+        };
+        let (response, _) = self.call(wait + CALL_MAX, call).await?;
+        let grant = response.grant.map(Grant::try_from).transpose();
+        Ok(Taken {
+            grant: grant.map_err(|e| unreadable(&e))?,
+            draining: response.draining,
+        })
+    }
+
+    /// Claims the next unit. The second value is true when a try was left without an answer: it may
+    /// have claimed a unit that nobody heard of.
+    pub(crate) async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<(Claim, bool)> {
+        let call = |mut client: NodeServiceClient<Channel>| {
+            let request = v1::ClaimRequest {
+                chunk: chunk.to_string(),
+                token: Some(token.into()),
+            };
+            async move { client.claim(request).await }
+        };
+        let (response, unsure) = self.call(CALL_MAX, call).await?;
+        Ok((
+            Claim::try_from(response).map_err(|e| unreadable(&e))?,
+            unsure,
+        ))
+    }
+
+    /// Says that a unit is done. Safe to repeat: the second time it was done before.
+    pub(crate) async fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed> {
+        let call = |mut client: NodeServiceClient<Channel>| {
+            let request = v1::CommitRequest {
+                chunk: chunk.to_string(),
+                token: Some(token.into()),
+                unit,
+                record: Some(record.into()),
+            };
+            async move { client.commit(request).await }
+        };
+        let (response, _) = self.call(CALL_MAX, call).await?;
+        Committed::try_from(response).map_err(|e| unreadable(&e))
+    }
+
+    /// Keeps leases; one try, because the next heartbeat is the next try.
+    pub(crate) async fn renew(
+        &self,
+        leases: &[(ChunkId, Token)],
+    ) -> std::result::Result<v1::RenewResponse, Status> {
+        let leases = leases
+            .iter()
+            .map(|(chunk, token)| (chunk, *token).into())
+            .collect();
+        let request = v1::RenewRequest {
+            node: self.info.id.to_string(),
+            leases,
+        };
+        let mut client = self.client.clone();
+        let tried = tokio::time::timeout(CALL_MAX, client.renew(request)).await;
+        let tried = tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer")));
+        match tried {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) => {
+                if !self.away.swap(true, Ordering::AcqRel) {
+                    self.observer.observe(Event::Away);
+                }
+                Err(status)
+            }
+        }
+    }
+
+    /// Hands a chunk back.
+    pub(crate) async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
+        let call = |mut client: NodeServiceClient<Channel>| {
+            let request = v1::ReleaseRequest {
+                chunk: chunk.to_string(),
+                token: Some(token.into()),
+            };
+            async move { client.release(request).await }
+        };
+        self.call(CALL_MAX, call).await.map(|_| ())
+    }
+
+    /// Ends an attempt with a failure.
+    pub(crate) async fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+    ) -> Result<()> {
+        let call = |mut client: NodeServiceClient<Channel>| {
+            let request = v1::FailRequest {
+                chunk: chunk.to_string(),
+                token: Some(token.into()),
+                failure: Some(failure.into()),
+            };
+            async move { client.fail(request).await }
+        };
+        self.call(CALL_MAX, call).await.map(|_| ())
+    }
+}

@@ -1,0 +1,14 @@
+//! The agent: registers, keeps its leases, and runs one chunk in each slot.
+
+mod attempt;
+mod event;
+mod heartbeat;
+mod lease;
+mod link;
+mod run;
+mod slot;
+
+pub use event::{Event, Observer};
+pub use run::{Agent, Shutdown};
+
+pub(crate) use attempt::{Attempt, Stop};

@@ -1,0 +1,64 @@
+//! Room for one chunk: take, run, take again.
+
+use super::attempt::{self, Attempt};
+use super::lease::Leases;
+use super::link::Link;
+use super::{Event, Observer};
+use crate::error::Result;
+use crate::tasks::Context;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A scheduler that answers "nothing" at once although it was asked to wait is asked again after this.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a slot works with.
+#[derive(Clone)]
+pub(super) struct Slot {
+    pub(super) number: u32,
+    pub(super) link: Link,
+    pub(super) leases: Leases,
+    pub(super) context: Context,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) take_wait: Duration,
+    pub(super) drain: CancellationToken,
+    pub(super) kill: CancellationToken,
+}
+
+impl Slot {
+    /// Works until the agent drains. Fails only when the scheduler refuses the node.
+    pub(super) async fn run(self) -> Result<()> {
+        loop {
+            let asked = tokio::time::Instant::now();
+            let taken = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return Ok(()),
+                taken = self.link.take(self.take_wait) => taken?,
+            };
+            if let Some(grant) = taken.grant {
+                self.work(grant).await?;
+            } else if asked.elapsed() < PAUSE {
+                tokio::time::sleep(PAUSE).await;
+            }
+            if taken.draining {
+                self.drain.cancel();
+            }
+        }
+    }
+
+    async fn work(&self, grant: model::task::Grant) -> Result<()> {
+        tracing::info!(chunk = %grant.chunk, units = ?grant.units, slot = self.number, "chunk taken");
+        let (slot, chunk, kind) = (self.number, grant.chunk.clone(), grant.kind.clone());
+        self.observer.observe(Event::Took { slot, chunk, kind });
+        let attempt = Attempt {
+            lease: self.leases.hold(&grant, &self.link),
+            grant,
+            slot: self.number,
+            drain: self.drain.clone(),
+            kill: self.kill.clone(),
+            observer: Arc::clone(&self.observer),
+        };
+        attempt::run(self.context.clone(), attempt).await
+    }
+}

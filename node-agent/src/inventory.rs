@@ -1,0 +1,64 @@
+//! What this host is. Facts only; what a node takes is decided by the scheduler.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use model::node::NodeInfo;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// Memory that one slot needs: the encoders of a whole group at 1080p, two segments of each rendition
+/// on their way to storage, and the blocks of its source.
+const SLOT_BYTES: u64 = 2 << 30;
+
+/// Slots of a host: one for every two cores, because a decode and its encoders keep two busy, and one
+/// for every 2 GiB of memory; whichever is less, and one at least.
+pub fn slots_for(cores: u32, memory_bytes: u64) -> u32 {
+    let by_memory = u32::try_from(memory_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
+    (cores / 2).min(by_memory).max(1)
+}
+
+/// What a node says of itself when it registers.
+pub fn node_info(config: &Config) -> Result<NodeInfo> {
+    let wanted = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted).map_err(|e| Error::Inventory {
+        reason: e.to_string(),
+    })?;
+    let cores = std::thread::available_parallelism().map_err(|e| Error::Inventory {
+        reason: format!("cores: {e}"),
+    })?;
+    let cores = u32::try_from(cores.get()).unwrap_or(u32::MAX);
+    let memory_bytes = system
+        .cgroup_limits()
+        .map_or(system.total_memory(), |limits| limits.total_memory);
+    Ok(NodeInfo {
+        id: config.node.clone(),
+        host: System::host_name().unwrap_or_else(|_| "unknown".to_owned()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        cores,
+        memory_bytes,
+        cpu: system
+            .cpus()
+            .first()
+            .map(|cpu| cpu.brand().trim().to_owned())
+            .unwrap_or_default(),
+        gpus: Vec::new(),
+        slots: config
+            .slots
+            .unwrap_or_else(|| slots_for(cores, memory_bytes))
+            .max(1),
+        builds: pipeline::build_ids(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_follow_the_scarcer_of_cores_and_memory() {
+        assert_eq!(slots_for(16, 64 << 30), 8);
+        assert_eq!(slots_for(16, 4 << 30), 2);
+        assert_eq!(slots_for(1, 1 << 30), 1);
+    }
+}

@@ -1,0 +1,314 @@
+//! Encodes the segments of a rendition group. Segments that are in storage already are committed
+//! without a worker; the others are handed to one, put into storage while it goes on, and committed
+//! in the order in which they become whole.
+//!
+//! At most two segments are held at a time: claimed, and not yet committed. That bounds memory, and
+//! what a lost node costs.
+
+use super::context::{Context, LoadedPlan};
+use super::unit::{Expected, Unit};
+use super::work::{Given, Running};
+use crate::agent::{Attempt, Stop};
+use crate::worker::message::Work;
+use crate::worker::session::Made;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use model::plan::{RenditionGroup, VideoPlan};
+use model::{Failure, FailureKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Claimed and not committed.
+const HELD_MAX: usize = 2;
+
+/// What the task waits for beside its worker.
+enum Step {
+    Next(Result<Option<Claimed>, Stop>),
+    Stored(Result<(), Stop>),
+}
+
+/// A claimed segment that must be encoded.
+type Claimed = (u32, Expected);
+
+/// The group that is encoded.
+#[derive(Clone)]
+struct Target {
+    context: Context,
+    attempt: Arc<Attempt>,
+    loaded: Arc<LoadedPlan>,
+    group: String,
+}
+
+impl Target {
+    fn find(&self) -> Result<(&VideoPlan, &RenditionGroup), Failure> {
+        let plan = &self.loaded.plan;
+        plan.video
+            .as_ref()
+            .zip(plan.group(&self.group))
+            .ok_or_else(|| {
+                let message = format!("the plan has no rendition group {}", self.group);
+                Failure::new(FailureKind::Bug, "encode", message)
+            })
+    }
+
+    /// Claims until a segment must be encoded; commits those that need not be.
+    async fn claim(&self) -> Result<Option<Claimed>, Stop> {
+        let (video, group) = self.find()?;
+        while let Some(segment) = self.attempt.claim().await? {
+            if segment >= video.grid.segments() {
+                let message = format!("claimed segment {segment} of {}", video.grid.segments());
+                return Err(Failure::new(FailureKind::Bug, "encode", message).into());
+            }
+            let expected = Expected::new(&self.loaded.plan, video, group, segment);
+            let Some(found) = expected.find(&self.context).await? else {
+                return Ok(Some((segment, expected)));
+            };
+            let record = found.record(&self.context, expected.frames(), None);
+            self.attempt.commit(segment, record).await?;
+        }
+        Ok(None)
+    }
+
+    async fn store(&self, segment: u32, unit: Unit) -> Result<(), Stop> {
+        let (frames, since) = (unit.expected.frames(), unit.since);
+        let facts = unit.store(&self.context).await?;
+        let record = facts.record(&self.context, frames, Some(since));
+        self.attempt.commit(segment, record).await
+    }
+}
+
+/// Encodes what is left of a chunk.
+pub(crate) async fn encode(
+    context: Context,
+    attempt: Arc<Attempt>,
+    group: &str,
+) -> Result<(), Stop> {
+    let loaded = context.pinned_plan(&attempt.task().job).await?;
+    let target = Target {
+        context,
+        attempt,
+        loaded,
+        group: group.to_owned(),
+    };
+    // A chunk whose segments are all there needs no worker.
+    let Some(first) = target.claim().await? else {
+        return Ok(());
+    };
+    let source = Some(target.context.planned_source(&target.loaded.plan).await?);
+    let given = Given {
+        plan: target.loaded.json.clone(),
+        source,
+        ..Given::default()
+    };
+    let work = Work::Chunk {
+        group: group.to_owned(),
+    };
+    let running = Running::start(&target.context, &target.attempt, work, given).await?;
+    let mut encoding = Encoding {
+        target,
+        first: Some(first),
+        open: BTreeMap::new(),
+        storing: 0,
+        claiming: false,
+        question: None,
+        steps: FuturesUnordered::new(),
+        ended: None,
+    };
+    encoding.drive(running).await
+}
+
+/// A chunk while it is encoded.
+struct Encoding {
+    target: Target,
+    /// Claimed before the worker was started.
+    first: Option<Claimed>,
+    /// Segments that the worker has.
+    open: BTreeMap<u32, Unit>,
+    /// Segments on their way into storage.
+    storing: usize,
+    claiming: bool,
+    /// The worker's open question for a segment.
+    question: Option<oneshot::Sender<Option<u32>>>,
+    steps: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// Why nothing more is claimed.
+    ended: Option<Stop>,
+}
+
+impl Encoding {
+    /// Runs until the worker has ended and everything whole is committed. Called off, it drops the
+    /// worker with its open segments, and still commits those that are whole.
+    async fn drive(&mut self, mut running: Running) -> Result<(), Stop> {
+        let attempt = Arc::clone(&self.target.attempt);
+        loop {
+            self.answer();
+            tokio::select! {
+                biased;
+                () = attempt.called_off() => {
+                    drop(running);
+                    return self.wind_up(attempt.reason()).await;
+                }
+                Some(step) = self.steps.next(), if !self.steps.is_empty() => {
+                    if let Err(stop) = self.step(step) {
+                        return Err(stop);
+                    }
+                }
+                made = running.events.recv() => match made {
+                    Some(made) => self.take(made)?,
+                    None => break,
+                }
+            }
+        }
+        let result = running.result().await;
+        self.question = None;
+        self.finish_steps().await?;
+        if let Err(failure) = result {
+            return Err(self.locate(failure).into());
+        }
+        if let Some(segment) = self.open.keys().next() {
+            let message = format!("worker ended and left segment {segment} open");
+            return Err(Failure::new(FailureKind::Bug, "encode", message).into());
+        }
+        self.ended.take().map_or(Ok(()), Err)
+    }
+
+    /// Answers the worker's question when there is an answer, or looks for one.
+    fn answer(&mut self) {
+        if self.question.is_none() || self.claiming {
+            return;
+        }
+        if self.first.is_none() && self.ended.is_none() {
+            if self.open.len() + self.storing >= HELD_MAX {
+                return;
+            }
+            self.claiming = true;
+            let target = self.target.clone();
+            self.steps
+                .push(Box::pin(async move { Step::Next(target.claim().await) }));
+            return;
+        }
+        let next = self.first.take();
+        self.hand_out(next);
+    }
+
+    fn hand_out(&mut self, next: Option<Claimed>) {
+        let Some(question) = self.question.take() else {
+            return;
+        };
+        let segment = next.map(|(segment, expected)| {
+            self.open.insert(segment, Unit::new(expected));
+            segment
+        });
+        // A worker that is gone shows as the end of its events.
+        let _ = question.send(segment);
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), Stop> {
+        match step {
+            Step::Next(claimed) => {
+                self.claiming = false;
+                match claimed {
+                    Ok(Some(next)) => self.hand_out(Some(next)),
+                    Ok(None) => self.hand_out(None),
+                    // What the worker has is finished; the rest is handed back.
+                    Err(Stop::Drained) => {
+                        self.ended = Some(Stop::Drained);
+                        self.hand_out(None);
+                    }
+                    Err(stop) => return Err(stop),
+                }
+            }
+            Step::Stored(stored) => {
+                self.storing -= 1;
+                stored?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, made: Made) -> Result<(), Stop> {
+        match made {
+            Made::Claim(question) => self.question = Some(question),
+            Made::Segment {
+                segment,
+                rendition,
+                facts,
+                bytes,
+            } => {
+                self.unit(segment)?.add(rendition, *facts, bytes.into())?;
+            }
+            Made::Pictures {
+                segment,
+                facts,
+                tiles,
+            } => {
+                self.unit(segment)?.add_pictures(*facts, tiles.into())?;
+            }
+            Made::UnitDone { segment } => {
+                let unit = self
+                    .open
+                    .remove(&segment)
+                    .ok_or_else(|| not_claimed(segment))?;
+                self.storing += 1;
+                let target = self.target.clone();
+                let store = async move { Step::Stored(target.store(segment, unit).await) };
+                self.steps.push(Box::pin(store));
+            }
+            Made::Progress { segment, done } => {
+                let attempt = Arc::clone(&self.target.attempt);
+                let unit = self.unit(segment)?;
+                attempt.progress(
+                    segment,
+                    done,
+                    unit.expected.frames(),
+                    Some(unit.since.elapsed()),
+                );
+            }
+            Made::Piece { .. } => {
+                let message = "worker sent a piece, which is no part of this work";
+                return Err(Failure::new(FailureKind::NodeFault, "encode", message).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn unit(&mut self, segment: u32) -> Result<&mut Unit, Failure> {
+        self.open
+            .get_mut(&segment)
+            .ok_or_else(|| not_claimed(segment))
+    }
+
+    /// Adds the open segments to a failure: they are the ones that a person would look at.
+    fn locate(&self, mut failure: Failure) -> Failure {
+        let open: Vec<String> = self.open.keys().map(ToString::to_string).collect();
+        if !open.is_empty() {
+            failure.place = format!("{} (segment {})", failure.place, open.join(", "));
+        }
+        failure
+    }
+
+    /// Waits for everything that is on its way into storage.
+    async fn finish_steps(&mut self) -> Result<(), Stop> {
+        while let Some(step) = self.steps.next().await {
+            self.step(step)?;
+        }
+        Ok(())
+    }
+
+    /// After the attempt was called off: what is whole is stored and committed, because good bytes
+    /// are adopted. A second signal ends that too, inside the commit.
+    async fn wind_up(&mut self, reason: Stop) -> Result<(), Stop> {
+        self.question = None;
+        while let Some(step) = self.steps.next().await {
+            if let Step::Stored(Err(Stop::Failed(failure))) = step {
+                return Err(failure.into());
+            }
+        }
+        Err(reason)
+    }
+}
+
+fn not_claimed(segment: u32) -> Failure {
+    let message = format!("worker speaks of segment {segment}, which it does not have");
+    Failure::new(FailureKind::NodeFault, "encode", message)
+}

@@ -1,0 +1,268 @@
+//! Writes the files of a version into its folder. Segments are copied inside storage; manifests come
+//! last, so that nobody who finds one misses what it names. Every file is a function of the output:
+//! the same output packaged again gives the same folder.
+
+use super::context::{Context, in_order};
+use super::single::Outcome;
+use super::version::{Copied, IMAGES, Made, Version, bug};
+use crate::agent::{Attempt, Stop};
+use crate::transfer::digest;
+use bytes::Bytes;
+use futures::FutureExt;
+use model::catalog::{PackageManifest, PackagedFile, PackagedTrack, VersionFile};
+use model::plan::Plan;
+use model::{Failure, layout};
+use package::manifest::{
+    AudioTrack, IFRAME_PLAYLIST_FILE, INIT_FILE, PLAYLIST_FILE, TEXT_FILE, THUMBNAILS_FILE, Track,
+    VideoRendition, segment_file, sheet_file, text_segment_file,
+};
+use package::{dash, hls, text};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The HLS multivariant playlist.
+const HLS_FILE: &str = "index.m3u8";
+/// The DASH manifest.
+const DASH_FILE: &str = "manifest.mpd";
+/// The poster, in the folder of the thumbnails.
+const POSTER_FILE: &str = "poster.jpg";
+
+pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome, Stop> {
+    let job = &attempt.task().job;
+    let loaded = context.plan(job).await?;
+    let plan = &loaded.plan;
+    let reserved: VersionFile = context.pieces.get_json(&layout::job_version(job)).await?;
+    if reserved.job != *job {
+        return Err(bug(format!(
+            "version {} is reserved for {}",
+            reserved.version, reserved.job
+        ))
+        .into());
+    }
+    let version = Version::gather(context, plan).await?;
+    let folder = layout::version(&plan.title, reserved.version);
+    let mut files = Files::default();
+    files.add_tracks(&version);
+    files.add_text(&version);
+    files.add_images(plan, &version);
+    let manifests = Files::manifests(&version);
+    let mut written = files.write(context, attempt, &folder).await?;
+    written.extend(manifests.write(context, attempt, &folder).await?);
+    written.sort_by(|a, b| a.path.cmp(&b.path));
+    let manifest = PackageManifest {
+        path: folder,
+        hls: HLS_FILE.to_owned(),
+        dash: DASH_FILE.to_owned(),
+        duration: plan.duration,
+        files: written,
+        tracks: tracks(&version),
+    };
+    Ok(Outcome::write(context, attempt, &manifest, false).await?)
+}
+
+/// Where a file's bytes come from.
+enum Content {
+    Copy(Copied),
+    Bytes(Bytes),
+}
+
+/// Files to be written, by path below the folder.
+#[derive(Default)]
+struct Files(Vec<(String, Content)>);
+
+impl Files {
+    fn copy(&mut self, path: String, from: &Copied) {
+        self.0.push((path, Content::Copy(from.clone())));
+    }
+
+    fn bytes(&mut self, path: String, bytes: impl Into<Bytes>) {
+        self.0.push((path, Content::Bytes(bytes.into())));
+    }
+
+    fn add_tracks(&mut self, version: &Version) {
+        let presentation = &version.presentation;
+        let video = presentation
+            .video
+            .iter()
+            .map(|video| &video.track)
+            .zip(&version.video);
+        let audio = presentation
+            .audio
+            .iter()
+            .map(|audio| &audio.track)
+            .zip(&version.audio);
+        for (track, made) in video.chain(audio) {
+            self.bytes(format!("{}/{INIT_FILE}", track.path), made.init.clone());
+            for (index, from) in made.segments.iter().enumerate() {
+                self.copy(format!("{}/{}", track.path, segment_file(index + 1)), from);
+            }
+        }
+    }
+
+    fn add_text(&mut self, version: &Version) {
+        for (text, made) in version.presentation.text.iter().zip(&version.text) {
+            let path = &text.track.path;
+            self.bytes(format!("{path}/{TEXT_FILE}"), made.whole.clone());
+            for (index, file) in made.segments.iter().enumerate() {
+                self.bytes(
+                    format!("{path}/{}", text_segment_file(index + 1)),
+                    file.clone(),
+                );
+            }
+        }
+    }
+
+    fn add_images(&mut self, plan: &Plan, version: &Version) {
+        let Some(facts) = &version.images else { return };
+        let copied = |sha256: &str, size_bytes| Copied {
+            from: layout::bytes(&facts.key, sha256, "jpg"),
+            sha256: sha256.to_owned(),
+            size_bytes,
+        };
+        for (index, sheet) in facts.sheets.iter().enumerate() {
+            let path = format!("{IMAGES}/{}", sheet_file(index + 1));
+            self.copy(path, &copied(&sheet.sha256, sheet.size_bytes));
+        }
+        if let Some(poster) = &facts.poster {
+            let path = format!("{IMAGES}/{POSTER_FILE}");
+            self.copy(path, &copied(&poster.sha256, poster.size_bytes));
+        }
+        for images in &version.presentation.images {
+            let placed = text::thumbnails(images, plan.duration);
+            self.bytes(format!("{}/{THUMBNAILS_FILE}", images.path), placed);
+        }
+    }
+
+    /// What is written after everything that it names.
+    fn manifests(version: &Version) -> Self {
+        let mut files = Self::default();
+        let presentation = &version.presentation;
+        for video in &presentation.video {
+            let path = &video.track.path;
+            let playlist = hls::media_playlist(&video.track);
+            files.bytes(format!("{path}/{PLAYLIST_FILE}"), playlist);
+            if let Some(playlist) = hls::iframe_playlist(video) {
+                files.bytes(format!("{path}/{IFRAME_PLAYLIST_FILE}"), playlist);
+            }
+        }
+        for AudioTrack { track, .. } in &presentation.audio {
+            files.bytes(
+                format!("{}/{PLAYLIST_FILE}", track.path),
+                hls::media_playlist(track),
+            );
+        }
+        for text in &presentation.text {
+            let path = format!("{}/{PLAYLIST_FILE}", text.track.path);
+            files.bytes(path, hls::text_playlist(text));
+        }
+        files.bytes(DASH_FILE.to_owned(), dash::mpd(presentation));
+        files.bytes(HLS_FILE.to_owned(), hls::multivariant(presentation));
+        files
+    }
+
+    /// Writes all files, several at a time.
+    async fn write(
+        self,
+        context: &Context,
+        attempt: &Attempt,
+        folder: &str,
+    ) -> Result<Vec<PackagedFile>, Failure> {
+        let all = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        let done = AtomicU32::new(0);
+        let written = self.0.into_iter().map(|(path, content)| {
+            let done = &done;
+            async move {
+                let file = write(context, folder, path, content).await?;
+                attempt.progress(0, done.fetch_add(1, Ordering::Relaxed) + 1, all, None);
+                Ok(file)
+            }
+            .boxed()
+        });
+        in_order(written).await
+    }
+}
+
+async fn write(
+    context: &Context,
+    folder: &str,
+    path: String,
+    content: Content,
+) -> Result<PackagedFile, Failure> {
+    let to = format!("{folder}/{path}");
+    let (sha256, size_bytes) = match content {
+        Content::Copy(from) => {
+            context.pieces.copy(&from.from, &to).await?;
+            (from.sha256, from.size_bytes)
+        }
+        Content::Bytes(bytes) => {
+            let known = (digest(&bytes), bytes.len() as u64);
+            context.pieces.put(&to, bytes).await?;
+            known
+        }
+    };
+    Ok(PackagedFile {
+        path,
+        sha256,
+        size_bytes,
+    })
+}
+
+fn line(track: &Track, made: &Made) -> PackagedTrack {
+    PackagedTrack {
+        id: track.id.clone(),
+        codecs: track.codecs.clone(),
+        width: 0,
+        height: 0,
+        samples: made.samples,
+        average_bps: track.average_bps(),
+        peak_bps: track.peak_bps(),
+        language: String::new(),
+        loudness_centi_lufs: None,
+    }
+}
+
+/// One line for each track, for tables.
+fn tracks(version: &Version) -> Vec<PackagedTrack> {
+    let presentation = &version.presentation;
+    let video = presentation.video.iter().zip(&version.video);
+    let video = video.map(
+        |(
+            VideoRendition {
+                track,
+                width,
+                height,
+                ..
+            },
+            made,
+        )| PackagedTrack {
+            width: *width,
+            height: *height,
+            ..line(track, made)
+        },
+    );
+    let audio = presentation
+        .audio
+        .iter()
+        .zip(&version.audio)
+        .zip(&version.audio_facts);
+    let audio = audio.map(|((audio, made), facts)| PackagedTrack {
+        language: audio.language.clone(),
+        loudness_centi_lufs: facts.output.integrated_centi_lufs,
+        ..line(&audio.track, made)
+    });
+    let text = presentation
+        .text
+        .iter()
+        .zip(&version.text)
+        .map(|(text, made)| PackagedTrack {
+            id: text.track.id.clone(),
+            codecs: text.track.codecs.clone(),
+            width: 0,
+            height: 0,
+            samples: made.cues,
+            average_bps: text.track.average_bps(),
+            peak_bps: text.track.peak_bps(),
+            language: text.language.clone(),
+            loudness_centi_lufs: None,
+        });
+    video.chain(audio).chain(text).collect()
+}

@@ -1,0 +1,50 @@
+//! Reads what the source is. The hash is made here, outside the worker: what names the source in every
+//! content key must not come from the process that the source may have taken over.
+
+use super::context::Context;
+use super::single::Outcome;
+use super::work::{Given, Running};
+use crate::agent::{Attempt, Stop};
+use crate::transfer::retrying;
+use crate::worker::message::Work;
+use model::plan::Probed;
+use model::source::SourceInfo;
+use model::{Failure, FailureKind, layout};
+
+pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome, Stop> {
+    let job = &attempt.task().job;
+    let ticket = context.ticket(job).await?;
+    let source = context.source(&ticket.source_url).await?;
+    if source.size_bytes() == 0 {
+        let message = format!("{} is empty", ticket.source_url);
+        return Err(Failure::new(FailureKind::BadInput, "probe", message).into());
+    }
+    let given = Given {
+        source: Some(context.reader(source.clone())),
+        ..Given::default()
+    };
+    let running = Running::start(context, attempt, Work::Probe, given).await?;
+    let hashed = async {
+        let hash = retrying(|| source.sha256()).await;
+        hash.map_err(|e| Stop::from(Failure::new(e.kind(), "source", e.to_string())))
+    };
+    let (sha256, found) = tokio::try_join!(hashed, look(attempt, running))?;
+    let info = SourceInfo {
+        sha256,
+        size_bytes: source.size_bytes(),
+        ..found
+    };
+    let probed = Probed {
+        source: info,
+        builds: (*context.builds).clone(),
+    };
+    Ok(Outcome::write_to(context, &layout::source_info(job), &probed, false).await?)
+}
+
+async fn look(attempt: &Attempt, mut running: Running) -> Result<SourceInfo, Stop> {
+    if let Some((output, _)) = running.piece(attempt).await? {
+        let message = format!("worker sent a piece of {output}");
+        return Err(Failure::new(FailureKind::NodeFault, "probe", message).into());
+    }
+    running.parsed(attempt).await
+}

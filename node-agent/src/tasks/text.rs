@@ -1,0 +1,63 @@
+//! Makes a text track, from a stream of the source or from a file beside it.
+
+use super::context::Context;
+use super::reuse;
+use super::single::Outcome;
+use super::work::{Given, Running};
+use crate::agent::{Attempt, Stop};
+use crate::transfer::retrying;
+use crate::worker::message::Work;
+use model::facts::TextFacts;
+use model::source::TextOrigin;
+use model::{Failure, FailureKind, content_key};
+
+pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Result<Outcome, Stop> {
+    let loaded = context.pinned_plan(&attempt.task().job).await?;
+    let plan = &loaded.plan;
+    let track = plan
+        .text
+        .iter()
+        .find(|track| track.index == index)
+        .ok_or_else(|| {
+            Failure::new(
+                FailureKind::Bug,
+                "text",
+                format!("the plan has no text track {index}"),
+            )
+        })?;
+    let (source, sidecar) = match &track.track.origin {
+        TextOrigin::Stream(_) => (context.planned_source(plan).await?, None),
+        TextOrigin::Sidecar(url) => {
+            let source = context.source(url).await?;
+            let sha256 = retrying(|| source.sha256()).await;
+            let sha256 = sha256.map_err(|e| Failure::new(e.kind(), "text", e.to_string()))?;
+            (context.reader(source), Some(sha256))
+        }
+    };
+    let key = content_key::of_text(plan, track, sidecar.as_deref());
+    if let Some(found) = reuse::text(context, &key).await? {
+        return Ok(Outcome::write(context, attempt, &found, true).await?);
+    }
+    let given = Given {
+        plan: loaded.json.clone(),
+        source: Some(source),
+        ..Given::default()
+    };
+    let mut running = Running::start(context, attempt, Work::Text { index }, given).await?;
+    let mut put = None;
+    while let Some((_, bytes)) = running.piece(attempt).await? {
+        put = Some(context.pieces.put_bytes(&key, "vtt", bytes).await?);
+    }
+    let made: TextFacts = running.parsed(attempt).await?;
+    // The hash of a sidecar is not known to the worker, so the key is not for it to say.
+    let facts = TextFacts {
+        key: key.clone(),
+        ..made
+    };
+    if put.as_ref() != Some(&facts.sha256) {
+        let message = format!("facts name {}, sent was {put:?}", facts.sha256);
+        return Err(Failure::new(FailureKind::NodeFault, "text", message).into());
+    }
+    context.pieces.put_facts(&key, &facts).await?;
+    Ok(Outcome::write(context, attempt, &facts, false).await?)
+}

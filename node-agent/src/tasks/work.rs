@@ -1,0 +1,125 @@
+//! One request to a worker, from a spare process to the checked end of its events.
+
+use super::context::Context;
+use crate::agent::{Attempt, Stop};
+use crate::transfer::SourceReader;
+use crate::worker::message::{Request, Work};
+use crate::worker::session::{EVENTS_MAX, Made, Session};
+use bytes::Bytes;
+use model::facts::PictureFacts;
+use model::{Failure, FailureKind};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a worker gets beside the request.
+#[derive(Default)]
+pub(super) struct Given {
+    /// The plan as JSON.
+    pub(super) plan: Bytes,
+    /// The source.
+    pub(super) source: Option<SourceReader>,
+    /// Facts and tiles, for images.
+    pub(super) followers: Vec<(PictureFacts, Bytes)>,
+}
+
+/// A worker at work. Dropping it kills the worker.
+pub(super) struct Running {
+    /// What it wants and makes, in order; ends when it has ended.
+    pub(super) events: mpsc::Receiver<Made>,
+    result: JoinHandle<Result<Vec<u8>, Failure>>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Starts work in a fresh worker.
+    pub(super) async fn start(
+        context: &Context,
+        attempt: &Attempt,
+        work: Work,
+        given: Given,
+    ) -> Result<Self, Stop> {
+        let worker = context.spares.take().await?;
+        let source_bytes = given.source.as_ref().map_or(0, SourceReader::size_bytes);
+        let session = Session {
+            place: attempt.task().name.to_string(),
+            request: Request { work, source_bytes },
+            plan: given.plan,
+            followers: given.followers,
+            source: given.source,
+            stall: context.stall,
+        };
+        let (events_to, events) = mpsc::channel(EVENTS_MAX);
+        let stop = CancellationToken::new();
+        let result = tokio::spawn(session.run(worker, events_to, stop.clone()));
+        Ok(Self {
+            events,
+            result,
+            stop,
+        })
+    }
+
+    /// The result after the last event.
+    pub(super) async fn result(mut self) -> Result<Vec<u8>, Failure> {
+        let joined = (&mut self.result).await;
+        joined.unwrap_or_else(|e| Err(Failure::new(FailureKind::Bug, "worker", e.to_string())))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Running {
+    /// The next part of the result of work that has one; `None` when the worker has ended. Fails when
+    /// the attempt is called off.
+    pub(super) async fn piece(
+        &mut self,
+        attempt: &Attempt,
+    ) -> Result<Option<(String, Bytes)>, Stop> {
+        loop {
+            let made = tokio::select! {
+                biased;
+                () = attempt.called_off() => return Err(attempt.reason()),
+                made = self.events.recv() => made,
+            };
+            match made {
+                Some(Made::Piece { output, bytes }) => return Ok(Some((output, bytes.into()))),
+                Some(Made::Progress { done, .. }) => {
+                    attempt.progress(0, done.min(100), 100, None);
+                }
+                Some(other) => return Err(out_of_place(attempt, &other).into()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The result after the last piece.
+    pub(super) async fn parsed<T: DeserializeOwned>(self, attempt: &Attempt) -> Result<T, Stop> {
+        let bytes = self.result().await?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            let place = attempt.task().name.as_str();
+            Failure::new(FailureKind::NodeFault, place, format!("result: {e}")).into()
+        })
+    }
+}
+
+fn out_of_place(attempt: &Attempt, made: &Made) -> Failure {
+    let what = match made {
+        Made::Claim(_) => "a claim",
+        Made::Segment { .. } => "a segment",
+        Made::Pictures { .. } => "picture facts",
+        Made::UnitDone { .. } => "the end of a segment",
+        Made::Progress { .. } => "progress",
+        Made::Piece { .. } => "a piece",
+    };
+    let message = format!("worker sent {what}, which is no part of this work");
+    Failure::new(
+        FailureKind::NodeFault,
+        attempt.task().name.as_str(),
+        message,
+    )
+}

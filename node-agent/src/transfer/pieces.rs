@@ -1,0 +1,173 @@
+//! Pieces of output in storage: bytes under their content key and hash, then facts under the key. The
+//! facts are created if absent, and so decide: other facts for the same key mean that equal inputs
+//! gave unequal bytes, which is an incident and never an overwrite.
+
+use super::retry::retrying;
+use bytes::Bytes;
+use model::{Failure, FailureKind, layout};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use storage::{Created, Error, Storage};
+
+/// SHA-256, lower-case hexadecimal.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Storage as tasks use it: retried, with failures that say the path.
+#[derive(Clone)]
+pub(crate) struct Pieces {
+    storage: Storage,
+}
+
+fn failed(error: &Error) -> Failure {
+    Failure::new(error.kind(), "storage", error.to_string())
+}
+
+impl Pieces {
+    /// Works on this storage.
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// Reads an object.
+    pub(crate) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        retrying(|| self.storage.get(path))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Reads a JSON object.
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        retrying(|| self.storage.get_json(path))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Reads a JSON object that may be absent.
+    pub(crate) async fn find_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, Failure> {
+        retrying(|| self.storage.find_json(path))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Size of an object; `None` where there is none.
+    pub(crate) async fn size(&self, path: &str) -> Result<Option<u64>, Failure> {
+        match retrying(|| self.storage.size(path)).await {
+            Ok(size) => Ok(Some(size)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Writes an object, over an older one if there is one.
+    pub(crate) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Failure> {
+        retrying(|| self.storage.put(path, bytes.clone()))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Writes a JSON object, over an older one if there is one.
+    pub(crate) async fn put_json<T: Serialize + Sync>(
+        &self,
+        path: &str,
+        value: &T,
+    ) -> Result<(), Failure> {
+        retrying(|| self.storage.put_json(path, value))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Copies an object inside storage.
+    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), Failure> {
+        retrying(|| self.storage.copy(from, to))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Paths below a folder with their sizes.
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<storage::Object>, Failure> {
+        retrying(|| self.storage.list(folder))
+            .await
+            .map_err(|e| failed(&e))
+    }
+
+    /// Writes bytes under key and hash; returns the hash.
+    pub(crate) async fn put_bytes(
+        &self,
+        key: &str,
+        extension: &str,
+        bytes: Bytes,
+    ) -> Result<String, Failure> {
+        let hashed = bytes.clone();
+        let sha256 = tokio::task::spawn_blocking(move || digest(&hashed))
+            .await
+            .map_err(|e| Failure::new(FailureKind::Bug, "hash", e.to_string()))?;
+        let path = layout::bytes(key, &sha256, extension);
+        let size = bytes.len() as u64;
+        let put = retrying(|| self.storage.put_if_absent(&path, bytes.clone())).await;
+        if put.map_err(|e| failed(&e))? == Created::Existed && self.size(&path).await? != Some(size)
+        {
+            // The path holds the hash of its content, so another size is a damaged object.
+            self.put(&path, bytes).await?;
+        }
+        Ok(sha256)
+    }
+
+    /// Writes facts unless there are some; facts that are there already must be equal.
+    pub(crate) async fn put_facts<T>(&self, key: &str, facts: &T) -> Result<(), Failure>
+    where
+        T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug + Sync,
+    {
+        let path = layout::facts(key);
+        let put = retrying(|| self.storage.put_json_if_absent(&path, facts)).await;
+        if put.map_err(|e| failed(&e))? == Created::New {
+            return Ok(());
+        }
+        let there: T = self.get_json(&path).await?;
+        if there == *facts {
+            return Ok(());
+        }
+        let message = format!("incident: {path} says {there:?}, this node made {facts:?}");
+        Err(Failure::new(FailureKind::Bug, "segments", message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_content_for_the_same_key_is_an_incident_and_overwrites_nothing() {
+        let pieces = Pieces::new(Storage::open("memory:").unwrap());
+        pieces.put_facts("k", &"first".to_owned()).await.unwrap();
+        pieces.put_facts("k", &"first".to_owned()).await.unwrap();
+        let second = pieces
+            .put_facts("k", &"second".to_owned())
+            .await
+            .unwrap_err();
+        assert_eq!(second.kind, FailureKind::Bug);
+        assert!(second.message.contains("first") && second.message.contains("second"));
+        assert_eq!(
+            pieces
+                .get_json::<String>(&layout::facts("k"))
+                .await
+                .unwrap(),
+            "first"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_damaged_object_under_its_own_hash_is_mended() {
+        let pieces = Pieces::new(Storage::open("memory:").unwrap());
+        let whole = Bytes::from_static(b"whole");
+        let path = layout::bytes("k", &digest(&whole), "m4s");
+        pieces.put(&path, Bytes::from_static(b"who")).await.unwrap();
+        pieces.put_bytes("k", "m4s", whole.clone()).await.unwrap();
+        assert_eq!(pieces.get(&path).await.unwrap(), whole);
+    }
+}

@@ -1,0 +1,306 @@
+//! The agent's side of one request: answers reads from the source, hands out segments, passes on what
+//! the worker makes, and kills a worker that breaks the protocol or stops making progress.
+//!
+//! The one fact to know: reading the source counts as progress only within a budget. A decoder in an
+//! endless loop over a crafted index reads for ever.
+
+use super::message::{Answer, READ_BYTES_MAX, Request, Said, Tiles};
+use super::wire::{self, Frame, WireError};
+use crate::sandbox::{Killed, WorkerProcess};
+use crate::transfer::SourceReader;
+use model::facts::{PictureFacts, SegmentFacts};
+use model::{Failure, FailureKind};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Events that wait to be looked at. Their size is bounded by the two segments that a worker may hold.
+pub(crate) const EVENTS_MAX: usize = 16;
+
+/// What a worker wants or made.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// Wants a segment; `None` ends it.
+    Claim(oneshot::Sender<Option<u32>>),
+    /// A segment of a rendition.
+    Segment {
+        segment: u32,
+        rendition: String,
+        facts: Box<SegmentFacts>,
+        bytes: Vec<u8>,
+    },
+    /// Facts and sprite tiles of a segment.
+    Pictures {
+        segment: u32,
+        facts: Box<PictureFacts>,
+        tiles: Vec<u8>,
+    },
+    /// Everything of a segment was given.
+    UnitDone { segment: u32 },
+    /// Still working.
+    Progress { segment: u32, done: u32 },
+    /// A part of the result.
+    Piece { output: String, bytes: Vec<u8> },
+}
+
+/// One request with everything that it needs.
+pub(crate) struct Session {
+    /// Where: begins every failure.
+    pub(crate) place: String,
+    /// What to do.
+    pub(crate) request: Request,
+    /// The plan as JSON, or empty.
+    pub(crate) plan: bytes::Bytes,
+    /// Facts and tiles for images.
+    pub(crate) followers: Vec<(PictureFacts, bytes::Bytes)>,
+    /// The one source that may be read.
+    pub(crate) source: Option<SourceReader>,
+    /// Longest time without progress.
+    pub(crate) stall: Duration,
+}
+
+struct State {
+    session: Session,
+    worker: WorkerProcess,
+    events: mpsc::Sender<Made>,
+    claim: Option<oneshot::Receiver<Option<u32>>>,
+    /// Segments that the worker has and has not finished.
+    open: u32,
+    read_bytes: u64,
+    deadline: Instant,
+}
+
+/// Why a session ends.
+enum End {
+    Done(Vec<u8>),
+    Failed(Failure),
+    /// The worker closed its socket or died.
+    Gone,
+    Kill(Killed),
+}
+
+impl Session {
+    /// Runs the request in a worker to its end. `events` gets everything in order; `stop` kills the
+    /// worker. Returns the result as the worker wrote it: unchecked.
+    pub(crate) async fn run(
+        self,
+        worker: WorkerProcess,
+        events: mpsc::Sender<Made>,
+        stop: CancellationToken,
+    ) -> Result<Vec<u8>, Failure> {
+        let place = self.place.clone();
+        let deadline = Instant::now() + self.stall;
+        let mut state = State {
+            session: self,
+            worker,
+            events,
+            claim: None,
+            open: 0,
+            read_bytes: 0,
+            deadline,
+        };
+        let end = tokio::select! {
+            biased;
+            () = stop.cancelled() => End::Kill(Killed::Unwanted),
+            end = state.serve() => end,
+        };
+        match end {
+            End::Done(result) => Ok(result),
+            End::Failed(failure) => Err(failure),
+            End::Gone => Err(state.worker.bury(&place, None).await),
+            End::Kill(killed) => Err(state.worker.bury(&place, Some(killed)).await),
+        }
+    }
+}
+
+impl State {
+    async fn serve(&mut self) -> End {
+        if let Err(end) = self.ask().await {
+            return end;
+        }
+        let (frames_to, mut frames) = mpsc::channel(1);
+        // A frame must be received to its end, so another task does that.
+        let reading = Reading::start(&mut self.worker, frames_to);
+        loop {
+            let waits_for_agent = self.claim.is_some() && self.open == 0;
+            let step = tokio::select! {
+                frame = frames.recv() => match frame {
+                    Some(Ok(frame)) => self.handle(frame).await,
+                    Some(Err(WireError::Io(_))) | None => Err(End::Gone),
+                    Some(Err(error)) => Err(protocol(error.to_string())),
+                },
+                answer = wait(&mut self.claim) => self.hand_out(answer).await,
+                () = tokio::time::sleep_until(self.deadline), if !waits_for_agent => {
+                    Err(End::Kill(Killed::Stalled(self.session.stall.as_secs())))
+                }
+            };
+            if let Err(end) = step {
+                drop(reading);
+                return end;
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), End> {
+        let plan = std::mem::take(&mut self.session.plan);
+        self.send(&self.session.request.clone(), &plan).await?;
+        for (facts, tiles) in std::mem::take(&mut self.session.followers) {
+            self.send(&Tiles { facts }, &tiles).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a frame. A worker that does not take it within the stall time is stalled.
+    async fn send(
+        &mut self,
+        header: &(impl serde::Serialize + Sync),
+        payload: &[u8],
+    ) -> Result<(), End> {
+        let sent = wire::send(&mut self.worker.writer, header, payload);
+        match tokio::time::timeout(self.session.stall, sent).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(WireError::Io(_))) => Err(End::Gone),
+            Ok(Err(error)) => Err(End::Failed(Failure::new(
+                FailureKind::Bug,
+                &self.session.place,
+                format!("message to the worker: {error}"),
+            ))),
+            Err(_) => Err(End::Kill(Killed::Stalled(self.session.stall.as_secs()))),
+        }
+    }
+
+    fn progress(&mut self) {
+        self.deadline = Instant::now() + self.session.stall;
+    }
+
+    async fn handle(&mut self, frame: Frame) -> Result<(), End> {
+        let said: Said = frame.parse().map_err(|e| protocol(e.to_string()))?;
+        let payload = frame.payload;
+        let made = match said {
+            Said::Read { offset, bytes } => return self.read(offset, bytes).await,
+            Said::Claim => {
+                if self.claim.is_some() {
+                    return Err(protocol(
+                        "asked for a segment while it was asking".to_owned(),
+                    ));
+                }
+                let (answer, answered) = oneshot::channel();
+                self.claim = Some(answered);
+                Made::Claim(answer)
+            }
+            Said::Segment {
+                segment,
+                rendition,
+                facts,
+            } => Made::Segment {
+                segment,
+                rendition,
+                facts,
+                bytes: payload,
+            },
+            Said::Pictures { segment, facts } => Made::Pictures {
+                segment,
+                facts,
+                tiles: payload,
+            },
+            Said::UnitDone { segment } => {
+                self.open = self.open.saturating_sub(1);
+                Made::UnitDone { segment }
+            }
+            Said::Progress { segment, done } => Made::Progress { segment, done },
+            Said::Piece { output } => Made::Piece {
+                output,
+                bytes: payload,
+            },
+            Said::Done => return Err(End::Done(payload)),
+            Said::Failed(failure) => return Err(End::Failed(self.judge(failure))),
+        };
+        if self.events.send(made).await.is_err() {
+            return Err(End::Kill(Killed::Unwanted));
+        }
+        self.progress();
+        Ok(())
+    }
+
+    /// A worker may blame the source or itself, nobody else: what it says of storage or leases is
+    /// not for it to know.
+    fn judge(&self, failure: Failure) -> Failure {
+        let kind = match failure.kind {
+            kind @ (FailureKind::BadInput
+            | FailureKind::Unsupported
+            | FailureKind::Exhausted
+            | FailureKind::NodeFault
+            | FailureKind::Bug) => kind,
+            _ => FailureKind::NodeFault,
+        };
+        let place = format!("{}: {}", self.session.place, failure.place);
+        Failure::new(kind, place, failure.message).with_evidence(&failure.evidence)
+    }
+
+    async fn read(&mut self, offset: u64, bytes: u32) -> Result<(), End> {
+        let Some(source) = self.session.source.clone() else {
+            return Err(protocol("reads a source that it was not given".to_owned()));
+        };
+        if bytes > READ_BYTES_MAX {
+            return Err(protocol(format!("reads {bytes} bytes at once")));
+        }
+        let data = source.read(offset, bytes).await.map_err(End::Failed)?;
+        self.read_bytes += u64::from(bytes);
+        // Every byte thrice, and an index for each of them, is what an honest demuxer may need.
+        if self.read_bytes <= source.size_bytes().saturating_mul(3) + (64 << 20) {
+            self.progress();
+        }
+        self.send(&Answer::Data, &data).await
+    }
+
+    async fn hand_out(&mut self, segment: Option<u32>) -> Result<(), End> {
+        self.claim = None;
+        self.open += u32::from(segment.is_some());
+        self.progress();
+        self.send(&Answer::Claimed { segment }, &[]).await
+    }
+}
+
+fn protocol(reason: String) -> End {
+    End::Kill(Killed::Protocol(reason))
+}
+
+/// The answer to an open claim; never, where none is open. Somebody who dropped the question means
+/// that there is no more.
+async fn wait(claim: &mut Option<oneshot::Receiver<Option<u32>>>) -> Option<u32> {
+    match claim {
+        Some(answer) => answer.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// The task that receives frames; ends when dropped.
+struct Reading(JoinHandle<()>);
+
+impl Reading {
+    fn start(worker: &mut WorkerProcess, frames: mpsc::Sender<Result<Frame, WireError>>) -> Self {
+        let reader = worker.take_reader();
+        Self(tokio::spawn(async move {
+            let Some(mut reader) = reader else { return };
+            loop {
+                let frame = match wire::receive(&mut reader).await {
+                    Ok(Some(frame)) => Ok(frame),
+                    Ok(None) => return,
+                    Err(error) => Err(error),
+                };
+                let last = frame.is_err();
+                if frames.send(frame).await.is_err() || last {
+                    return;
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
