@@ -93,14 +93,12 @@ impl ErrorCounts {
 async fn attend(farm: &Farm, errors: &ErrorCounts, attention: &Attention) {
     let job = &attention.job;
     match drive(farm, job).await {
-        Ok(()) => {
-            errors.clear(job);
-            if let Err(error) = farm.store().settle(attention).await {
-                // The hold ends by itself and the job is looked at again.
-                warn!(job_id = %job, %error, "job could not be settled");
-            }
-        }
+        Ok(()) => errors.clear(job),
         Err(error) => trouble(farm, errors, job, error).await,
+    }
+    if let Err(error) = farm.store().settle(attention).await {
+        // The hold ends by itself and the job is looked at again.
+        debug!(job_id = %job, %error, "job could not be settled");
     }
 }
 
@@ -126,8 +124,7 @@ async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
     })
 }
 
-/// Comes back later, and longer each time; gives the job up when that never helps. The job stays
-/// unsettled, so that it is looked at again even if nobody can be told now.
+/// Comes back later, and longer each time; gives the job up when that never helps.
 async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
     let count = errors.raise(job);
     warn!(job_id = %job, count, %error, "decision could not be carried out");
@@ -140,8 +137,9 @@ async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
     }
     let longest = retry::backoff(count);
     let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
+    // A nudge outlives the settling of a held job.
     if let Err(error) = farm.store().nudge(job, delay).await {
-        debug!(job_id = %job, %error, "job comes back when its hold ends");
+        warn!(job_id = %job, %error, "job could not be called for again");
     }
 }
 

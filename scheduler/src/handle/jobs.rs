@@ -118,7 +118,10 @@ impl Handle {
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
         farm.storage().delete(&layout::report(job)).await?;
-        farm.store().revive(job).await?;
+        if let Err(error) = farm.store().revive(job).await {
+            report(farm, &record).await?;
+            return Err(error.into());
+        }
         farm.work.notify_waiters();
         farm.attention.notify_one();
         info!(job_id = %job, "job was led back");

@@ -8,7 +8,7 @@ use model::source::FrameTable;
 use model::{Failure, FailureKind, Rational};
 
 /// Standard rates, ascending, as numerator and denominator.
-const STANDARD: [(i64, i64); 17] = [
+pub(super) const STANDARD: [(i64, i64); 17] = [
     (10, 1),
     (12, 1),
     (25, 2),
@@ -62,14 +62,16 @@ pub fn timing(
     rate_max: Rational,
 ) -> Result<Timing, Failure> {
     let bad = |message: &str| failure(FailureKind::BadInput, message);
-    if time_base <= Rational::ZERO {
-        return Err(bad("the video track has no time base"));
+    let bounds = 1..=i64::from(i32::MAX);
+    if !bounds.contains(&time_base.num()) || !bounds.contains(&time_base.den()) {
+        return Err(bad("the video track has no usable time base"));
     }
     let Some(first) = table.pts_of(0) else {
         return Err(bad("the video track holds no frame"));
     };
     let offset = |pts: i64| pts.checked_sub(first).filter(|offset| *offset >= 0);
     let ticks: Option<Vec<i64>> = table.pts().map(offset).collect();
+    let ticks = ticks.filter(|ticks| ticks.is_sorted());
     let ticks = ticks.ok_or_else(|| bad("time stamps of the video track go back"))?;
     if ticks.len() == 1 {
         return Ok(thinned(STILL_RATE, 1, rate_max, "a single frame"));
@@ -204,8 +206,8 @@ impl Clock<'_> {
     /// Output frame n shows the last source frame that starts no later than the middle of n, which is
     /// the frame on screen for the larger part of it.
     fn laid_on_standard(&self, end: i64, rate_max: Rational) -> Result<Timing, Failure> {
-        let median = self.median_rate();
-        let rate = standard_at_least(median, rate_max);
+        let usual = self.usual_rate();
+        let rate = standard_at_least(usual, rate_max);
         let seconds = Rational::whole(end).checked_mul(self.time_base);
         let frames = seconds
             .and_then(|s| s.checked_mul(rate))
@@ -231,7 +233,7 @@ impl Clock<'_> {
         let reason = format!(
             "variable rate, mostly {:.2} frames per second: laid on {rate}, {} frames repeated, {} \
              dropped; each output frame shows the last source frame that starts before its middle",
-            median.as_f64(),
+            usual.as_f64(),
             sources.len() - shown,
             self.ticks.len() - shown,
         );
@@ -242,7 +244,9 @@ impl Clock<'_> {
         })
     }
 
-    fn median_rate(&self) -> Rational {
+    /// The usual rate: the mean of the steps that lie within a quarter of the median. The median alone
+    /// is off where time stamps jitter to one side, the mean alone where there are pauses.
+    fn usual_rate(&self) -> Rational {
         let mut steps: Vec<i64> = self
             .ticks
             .windows(2)
@@ -250,8 +254,16 @@ impl Clock<'_> {
             .filter(|step| *step > 0)
             .collect();
         steps.sort_unstable();
-        let median = steps.get(steps.len() / 2).copied().map(Rational::whole);
-        median
+        let Some(&median) = steps.get(steps.len() / 2) else {
+            return STILL_RATE;
+        };
+        let usual = steps
+            .iter()
+            .filter(|step| (**step - median).abs() <= median / 4);
+        let (count, sum) = usual.fold((0_i64, 0_i64), |(n, sum), step| {
+            (n + 1, sum.saturating_add(*step))
+        });
+        Rational::new(sum, count)
             .and_then(|step| step.checked_mul(self.time_base))
             .and_then(Rational::recip)
             .unwrap_or(STILL_RATE)
@@ -265,7 +277,7 @@ fn standard() -> impl Iterator<Item = Rational> {
 }
 
 /// The smallest standard rate that reaches `rate`, within the limit. Two percent below counts as
-/// reached: in milliseconds 30 frames per second have a median step of 33, which looks like 30.3.
+/// reached: what is measured of a jittering source is never exact.
 fn standard_at_least(rate: Rational, rate_max: Rational) -> Rational {
     let nearly = Rational::new(49, 50)
         .and_then(|part| rate.checked_mul(part))
