@@ -23,8 +23,8 @@ fn a_film_with_everything_is_described_as_it_was_made() {
         "a.mkv",
         &format!(
             "-f lavfi -i testsrc2=s=320x240:r=30000/1001:d=2 -f lavfi -i sine=d=2:r=44100 -i {} \
-             -map 0 -map 1 -map 2 -c:v libx264 -pix_fmt yuv422p10le -vf setsar=4/3 -color_primaries bt709 \
-             -color_trc bt709 -colorspace bt709 -c:a aac -ac 6 -c:s srt -metadata:s:1 language=deu \
+             -map 0 -map 1 -map 2 -c:v libx264 -pix_fmt yuv422p10le -vf setsar=4/3,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709 \
+             -c:a aac -ac 6 -c:s srt -metadata:s:1 language=deu \
              -metadata:s:1 title=Main -disposition:s:0 forced+hearing_impaired",
             srt.display()
         ),

@@ -8,6 +8,7 @@ use frame::{Picture, PixelFormat};
 use libav::{EncodedPacket, VideoEncoder, VideoEncoderKind, VideoEncoderSettings};
 use model::Rational;
 use model::source::Color;
+use std::path::{Path, PathBuf};
 
 fn settings(kind: VideoEncoderKind) -> VideoEncoderSettings {
     VideoEncoderSettings {
@@ -170,13 +171,13 @@ fn equal_pictures_and_settings_give_equal_bytes() {
     }
 }
 
-fn probe(kind: VideoEncoderKind, segment: &Segment, entries: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
+/// Writes a segment as a raw stream.
+fn write(folder: &Path, kind: VideoEncoderKind, segment: &Segment) -> PathBuf {
     let name = match kind {
         VideoEncoderKind::X264 => "a.h264",
         VideoEncoderKind::X265 => "a.hevc",
     };
-    let path = folder.path().join(name);
+    let path = folder.join(name);
     let mut bytes = segment.extradata.clone();
     bytes.extend(
         segment
@@ -185,6 +186,12 @@ fn probe(kind: VideoEncoderKind, segment: &Segment, entries: &str) -> String {
             .flat_map(|packet| packet.data.iter().copied()),
     );
     std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn probe(kind: VideoEncoderKind, segment: &Segment, entries: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), kind, segment);
     let arguments = [
         "-v",
         "error",
@@ -198,14 +205,43 @@ fn probe(kind: VideoEncoderKind, segment: &Segment, entries: &str) -> String {
     String::from_utf8(media::output_of("ffprobe", &arguments)).unwrap()
 }
 
+/// The value of a syntax element of the parameter sets, as ffmpeg's parser reads it.
+fn syntax_element(path: &Path, name: &str) -> u64 {
+    let arguments = ["-nostdin", "-i", path.to_str().unwrap(), "-c", "copy"];
+    let output = std::process::Command::new("ffmpeg")
+        .args(arguments)
+        .args(["-bsf:v", "trace_headers", "-f", "null", "-"])
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = log.lines().find(|line| line.contains(name)).unwrap();
+    line.rsplit('=').next().unwrap().trim().parse().unwrap()
+}
+
 #[test]
-fn colour_and_timing_are_written_into_the_stream() {
+fn the_time_of_a_picture_is_exact_in_the_parameter_sets() {
+    for kind in KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), kind, &encode(&settings(kind), 0, 3));
+        // H.264 counts in fields (ITU-T H.264 E.2.1), H.265 in pictures.
+        let ticks_per_picture = match kind {
+            VideoEncoderKind::X264 => 2,
+            VideoEncoderKind::X265 => 1,
+        };
+        let ticks = syntax_element(&path, "num_units_in_tick") * ticks_per_picture;
+        let scale = syntax_element(&path, "time_scale");
+        assert_eq!(ticks * 30_000, scale * 1_001, "{kind:?}: {ticks}/{scale}");
+    }
+}
+
+#[test]
+fn colour_is_written_into_the_stream() {
     for kind in KINDS {
         let segment = encode(&settings(kind), 0, 30);
         let facts = probe(
             kind,
             &segment,
-            "stream=color_range,color_space,color_transfer,color_primaries,r_frame_rate,\
+            "stream=color_range,color_space,color_transfer,color_primaries,\
              nb_read_frames,width,height,sample_aspect_ratio",
         );
         for fact in [
@@ -213,7 +249,6 @@ fn colour_and_timing_are_written_into_the_stream() {
             "color_space=bt709",
             "color_transfer=bt709",
             "color_primaries=bt709",
-            "r_frame_rate=30000/1001",
             "nb_read_frames=30",
             "width=192",
             "height=108",
