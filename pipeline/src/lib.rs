@@ -12,6 +12,7 @@ mod build_ids;
 mod cpu;
 mod error;
 mod output;
+mod stages;
 
 mod audio;
 mod chunk;

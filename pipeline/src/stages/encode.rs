@@ -1,0 +1,112 @@
+//! Takes the pictures of one segment in the rendition's size, gives its packets; holds what the
+//! encoder looks ahead.
+//!
+//! A segment is one closed GOP for each keyframe distance, each from an encoder of its own: an encoder
+//! that never saw another picture cannot depend on one.
+
+use crate::error::{InStage, Result};
+use codec::{EncodeOptions, EncodedPacket, Encoder, open_encoder};
+use frame::Picture;
+use model::rendition::Rendition;
+
+const STAGE: &str = "encode";
+
+/// The packets of a segment in decode order, times counted in frames from the segment's start.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    /// Data, and by how many frames the picture is shown after its place in decode order.
+    pub(crate) packets: Vec<Sample>,
+    /// The encoder's parameter sets.
+    pub(crate) config: Vec<u8>,
+}
+
+/// One packet.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// As the encoder gave it.
+    pub(crate) data: Vec<u8>,
+    /// Frames from its place in decode order to its presentation; may be negative.
+    pub(crate) shown_later: i64,
+    /// Whether decoding may start here.
+    pub(crate) is_sync: bool,
+}
+
+/// Encodes one segment.
+pub(crate) struct Encode<'a> {
+    rendition: &'a Rendition,
+    options: EncodeOptions,
+    keyframe_frames: u32,
+    encoder: Option<Box<dyn Encoder>>,
+    pushed: u32,
+    gop_start: u32,
+    samples: Samples,
+}
+
+impl<'a> Encode<'a> {
+    /// An encoder for a segment; `keyframe_frames` of 0 means one GOP.
+    pub(crate) fn new(
+        rendition: &'a Rendition,
+        options: EncodeOptions,
+        keyframe_frames: u32,
+    ) -> Self {
+        Self {
+            rendition,
+            options,
+            keyframe_frames,
+            encoder: None,
+            pushed: 0,
+            gop_start: 0,
+            samples: Samples::default(),
+        }
+    }
+
+    /// Gives the next picture.
+    pub(crate) fn push(&mut self, picture: &Picture) -> Result<()> {
+        let is_full = self.keyframe_frames > 0
+            && self.pushed - self.gop_start == self.keyframe_frames;
+        if is_full {
+            self.close_gop()?;
+        }
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            place => place.insert(open_encoder(self.rendition, &self.options).in_stage(STAGE)?),
+        };
+        encoder.push(picture).in_stage(STAGE)?;
+        self.pushed += 1;
+        self.pull()
+    }
+
+    /// Gives what is left; the segment is complete.
+    pub(crate) fn finish(mut self) -> Result<Samples> {
+        self.close_gop()?;
+        Ok(self.samples)
+    }
+
+    fn close_gop(&mut self) -> Result<()> {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.finish().in_stage(STAGE)?;
+            self.pull()?;
+        }
+        if let Some(encoder) = self.encoder.take() {
+            self.samples.config = encoder.config();
+        }
+        self.gop_start = self.pushed;
+        Ok(())
+    }
+
+    fn pull(&mut self) -> Result<()> {
+        let Some(encoder) = &mut self.encoder else {
+            return Ok(());
+        };
+        while let Some(packet) = encoder.pull().in_stage(STAGE)? {
+            let EncodedPacket { data, pts, key, .. } = packet;
+            let place = self.samples.packets.len() as i64;
+            self.samples.packets.push(Sample {
+                data,
+                shown_later: pts + i64::from(self.gop_start) - place,
+                is_sync: key,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Takes frame numbers, gives upright progressive 4:2:0 pictures of the source's size; holds the
+//! pictures beside the wanted one where deinterlacing needs them.
+//!
+//! The order matters: fields are only where the decoder left them, so deinterlacing comes first; the
+//! turn comes after converting, because 4:2:2 cannot be turned.
+
+use super::{Decode, Pool, Shared};
+use crate::error::{InStage, Result};
+use frame::ops::convert::Converter;
+use frame::ops::deinterlace::{self, deinterlace};
+use frame::ops::orient::{Mirror, Turn, orient};
+use frame::{Picture, PixelFormat, Range};
+use libav::DecodedPicture;
+use model::plan::Filters;
+use model::source::{FieldOrder, Orientation};
+
+const STAGE: &str = "filter";
+
+/// Filters the frames of a track.
+pub(crate) struct Filter {
+    decode: Decode,
+    fields: Option<deinterlace::FieldOrder>,
+    orientation: Orientation,
+    converter: Option<((PixelFormat, Range), Converter)>,
+    pool: Pool,
+    /// Decoded frames by number: one, or three in a row for deinterlacing.
+    window: [Held; 3],
+}
+
+struct Held {
+    frame: Option<u32>,
+    decoded: DecodedPicture,
+}
+
+impl Filter {
+    /// Filters what `decode` gives.
+    pub(crate) fn new(decode: Decode, filters: &Filters, pool: Pool) -> Self {
+        let fields = filters.deinterlace.and_then(|order| match order {
+            FieldOrder::Progressive => None,
+            FieldOrder::TopFirst => Some(deinterlace::FieldOrder::TopFirst),
+            FieldOrder::BottomFirst => Some(deinterlace::FieldOrder::BottomFirst),
+        });
+        let held = || Held {
+            frame: None,
+            decoded: DecodedPicture::empty(),
+        };
+        Self {
+            decode,
+            fields,
+            orientation: filters.orientation,
+            converter: None,
+            pool,
+            window: [held(), held(), held()],
+        }
+    }
+
+    /// The filtered picture of a source frame.
+    pub(crate) fn frame(&mut self, wanted: u32) -> Result<Shared> {
+        let picture = match self.fields {
+            Some(order) => self.progressive(wanted, order)?,
+            None => {
+                let decoded = &mut self.window[0].decoded;
+                self.decode.frame(wanted, decoded)?;
+                // The decoder gets a spent picture for the next frame in exchange.
+                let (format, size) = (decoded.picture.format(), decoded.picture.size());
+                let spent = self.pool.take(format, size)?;
+                std::mem::replace(&mut decoded.picture, spent)
+            }
+        };
+        let picture = self.convert(picture)?;
+        let picture = self.turn(picture)?;
+        Ok(self.pool.share(picture))
+    }
+
+    /// The frame deinterlaced with its neighbours in time, whichever segment they are in.
+    fn progressive(&mut self, wanted: u32, order: deinterlace::FieldOrder) -> Result<Picture> {
+        let last = self.decode.frames().saturating_sub(1);
+        let (first, last) = (wanted.saturating_sub(1), (wanted + 1).min(last));
+        for frame in first..=last {
+            self.hold(frame, first)?;
+        }
+        let held = |frame: Option<u32>| {
+            let frame = frame?;
+            let found = self.window.iter().find(|held| held.frame == Some(frame));
+            found.map(|held| &held.decoded.picture)
+        };
+        let current = held(Some(wanted)).expect("the frame was just held");
+        let before = held(wanted.checked_sub(1));
+        let after = held(Some(wanted + 1));
+        // A source that changes its size has no neighbour across the change.
+        let alike = |picture: &&Picture| {
+            (picture.format(), picture.size()) == (current.format(), current.size())
+        };
+        let mut target = self.pool.take(current.format(), current.size())?;
+        deinterlace(
+            before.filter(alike),
+            current,
+            after.filter(alike),
+            order,
+            &mut target,
+        )
+        .in_stage(STAGE)?;
+        Ok(target)
+    }
+
+    /// Decodes a frame into a place that holds none from `first` on.
+    fn hold(&mut self, frame: u32, first: u32) -> Result<()> {
+        if self.window.iter().any(|held| held.frame == Some(frame)) {
+            return Ok(());
+        }
+        let is_spent = |held: &Held| {
+            held.frame.is_none_or(|number| number < first || number > first + 2)
+        };
+        let place = self.window.iter().position(is_spent).unwrap_or_default();
+        let held = &mut self.window[place];
+        held.frame = None;
+        self.decode.frame(frame, &mut held.decoded)?;
+        held.frame = Some(frame);
+        Ok(())
+    }
+
+    fn convert(&mut self, picture: Picture) -> Result<Picture> {
+        let key = (picture.format(), picture.range());
+        if self.converter.as_ref().is_none_or(|(known, _)| *known != key) {
+            let converter = Converter::new(key.0, key.1, PixelFormat::Yuv420p8).in_stage(STAGE)?;
+            self.converter = Some((key, converter));
+        }
+        let Some((_, converter)) = &mut self.converter else {
+            return Ok(picture);
+        };
+        if converter.is_identity() {
+            return Ok(picture);
+        }
+        let mut target = self.pool.take(PixelFormat::Yuv420p8, picture.size())?;
+        converter.convert(&picture, &mut target).in_stage(STAGE)?;
+        self.pool.give(picture);
+        Ok(target)
+    }
+
+    fn turn(&mut self, picture: Picture) -> Result<Picture> {
+        if self.orientation == Orientation::default() {
+            return Ok(picture);
+        }
+        let mirror = if self.orientation.mirrored {
+            Mirror::LeftRight
+        } else {
+            Mirror::None
+        };
+        let turn = Turn::from_quarters(self.orientation.quarter_turns);
+        let mut target = self.pool.take(picture.format(), picture.size())?;
+        orient(&picture, turn, mirror, &mut target).in_stage(STAGE)?;
+        self.pool.give(picture);
+        Ok(target)
+    }
+}
