@@ -80,6 +80,8 @@ impl Attempt {
         tokio::select! {
             biased;
             () = self.called_off() => Err(self.reason()),
+            // A claim that was under way may have been granted; handing the chunk back undoes it.
+            () = self.drain.cancelled() => Err(Stop::Drained),
             claim = self.lease.claim() => match claim? {
                 Claim::Unit(unit) => Ok(Some(unit)),
                 Claim::Drained => Ok(None),

@@ -9,6 +9,6 @@ mod run;
 mod slot;
 
 pub use event::{Event, Observer};
-pub use run::{Agent, Shutdown};
+pub use run::{Agent, Shutdown, prove_sandbox};
 
 pub(crate) use attempt::{Attempt, Stop};

@@ -105,6 +105,11 @@ impl Agent {
     }
 }
 
+/// Starts one worker and ends it again: whether this host can confine workers as configured.
+pub async fn prove_sandbox(config: &Config) -> Result<()> {
+    confined(config).await.map(|_| ())
+}
+
 async fn confined(config: &Config) -> Result<Spares> {
     let spawner = Spawner::new(config.program.clone()).map_err(|e| Error::Worker {
         reason: e.to_string(),

@@ -10,7 +10,7 @@ use std::process::Command;
 /// One kind of misbehaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Misbehaviour {
+pub enum Misbehaviour {
     /// Writes through a null pointer.
     Segfault,
     /// Computes for ever.

@@ -36,6 +36,8 @@ pub(crate) struct WorkerProcess {
     pub(crate) writer: OwnedWriteHalf,
     evidence: Arc<Mutex<VecDeque<u8>>>,
     evidence_end: Option<oneshot::Receiver<()>>,
+    /// The worker is killed when the thread that started it ends.
+    _spawner: Spawner,
 }
 
 impl WorkerProcess {
@@ -46,7 +48,7 @@ impl WorkerProcess {
             .start(confinement)
             .await
             .map_err(|e| broken(e.to_string()))?;
-        let mut worker = Self::adopt(started).map_err(|e| broken(e.to_string()))?;
+        let mut worker = Self::adopt(started, spawner.clone()).map_err(|e| broken(e.to_string()))?;
         let hello = match worker.reader.as_mut() {
             Some(reader) => tokio::time::timeout(HELLO_MAX, wire::receive(reader)).await,
             None => Ok(Ok(None)),
@@ -77,7 +79,7 @@ impl WorkerProcess {
         Ok(worker)
     }
 
-    fn adopt(started: Started) -> io::Result<Self> {
+    fn adopt(started: Started, spawner: Spawner) -> io::Result<Self> {
         let Started {
             child,
             socket,
@@ -103,6 +105,7 @@ impl WorkerProcess {
             writer,
             evidence,
             evidence_end,
+            _spawner: spawner,
         })
     }
 

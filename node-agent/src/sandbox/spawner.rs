@@ -53,7 +53,7 @@ pub(super) struct Started {
 type Answer = oneshot::Sender<io::Result<Started>>;
 
 /// Starts workers, one after another. The thread ends when the last clone is dropped.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Spawner {
     orders: mpsc::SyncSender<(Confinement, Answer)>,
 }

@@ -39,6 +39,9 @@ pub(crate) struct LoadedPlan {
     pub(crate) json: Bytes,
 }
 
+/// Plans by job, last read first.
+type Plans = VecDeque<(JobId, Arc<LoadedPlan>)>;
+
 /// What all attempts share; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -54,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) builds: Arc<BuildIds>,
     roots: Arc<SourceRoots>,
     cache: Arc<BlockCache>,
-    plans: Arc<Mutex<VecDeque<(JobId, Arc<LoadedPlan>)>>>,
+    plans: Arc<Mutex<Plans>>,
 }
 
 impl Context {

@@ -149,9 +149,7 @@ impl Encoding {
                     return self.wind_up(attempt.reason()).await;
                 }
                 Some(step) = self.steps.next(), if !self.steps.is_empty() => {
-                    if let Err(stop) = self.step(step) {
-                        return Err(stop);
-                    }
+                    self.step(step)?;
                 }
                 made = running.events.recv() => match made {
                     Some(made) => self.take(made)?,

@@ -1,0 +1,5 @@
+//! A title.
+
+use crate::Case;
+
+pub(crate) const CASES: &[Case] = &[];
