@@ -18,7 +18,7 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| milliseconds(since))
+            .map_or(0, milliseconds)
     }
 }
 

@@ -8,6 +8,7 @@ mod clock;
 pub mod error;
 pub mod memory;
 mod page;
+pub mod redis;
 mod rules;
 
 pub use clock::{Clock, ManualClock, SystemClock};

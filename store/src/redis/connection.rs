@@ -1,0 +1,85 @@
+//! The connection to Redis, the one owner of reconnects. A command that fails is not repeated here:
+//! whether it happened is not known, and only the caller knows what a repetition means.
+
+use super::keys;
+use crate::error::{Error, Result};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, FromRedisValue, RedisError, Script};
+use std::time::Duration;
+
+/// Longest wait for an answer. A script takes milliseconds, so a longer silence is a lost server.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Waits between attempts to reconnect: doubled from the first to the second, with jitter.
+const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+/// Attempts in a row; then the next command fails and starts the next row.
+const RECONNECT_ATTEMPTS: usize = 8;
+
+/// A connection that is shared by all operations of one store.
+#[derive(Clone)]
+pub(super) struct Connection {
+    manager: ConnectionManager,
+    tag: String,
+}
+
+impl Connection {
+    pub(super) async fn open(url: &str, cell: &str) -> Result<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_min_delay(RECONNECT_DELAY_MIN)
+            .set_max_delay(RECONNECT_DELAY_MAX)
+            .set_number_of_retries(RECONNECT_ATTEMPTS);
+        let client = Client::open(url).map_err(unavailable)?;
+        let manager = ConnectionManager::new_with_config(client, config).await;
+        Ok(Self {
+            manager: manager.map_err(unavailable)?,
+            tag: keys::tag(cell)?,
+        })
+    }
+
+    /// Runs a script by its digest; a server that does not know it is sent the text.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        arguments: &[String],
+    ) -> Result<T> {
+        let mut invocation = script.key(&self.tag);
+        for argument in arguments {
+            invocation.arg(argument);
+        }
+        let mut manager = self.manager.clone();
+        invocation.invoke_async(&mut manager).await.map_err(refused)
+    }
+}
+
+/// What a script or the connection says. The scripts answer `NOTFOUND what id` and
+/// `CONFLICT id reason`.
+fn refused(error: RedisError) -> Error {
+    let (first, second) = error
+        .detail()
+        .and_then(|detail| detail.split_once(' '))
+        .unwrap_or_default();
+    match error.code() {
+        Some("NOTFOUND") => Error::NotFound {
+            what: match first {
+                "job" => "job",
+                "node" => "node",
+                _ => "chunk",
+            },
+            id: second.to_owned(),
+        },
+        Some("CONFLICT") => Error::Conflict {
+            id: first.to_owned(),
+            reason: second.to_owned(),
+        },
+        _ => unavailable(error),
+    }
+}
+
+fn unavailable(error: RedisError) -> Error {
+    Error::Unavailable {
+        reason: error.to_string(),
+    }
+}

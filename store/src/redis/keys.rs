@@ -1,0 +1,68 @@
+//! Every key of a cell, in one place. They are written in Lua, because nothing but the scripts
+//! touches them. All begin with the hash tag of the cell, so that they lie in one slot of a cluster
+//! and a script may reach any of them.
+
+use crate::error::{Error, Result};
+
+/// Head of every script: `KEYS[1]` is the tag, `key` names everything under it.
+pub(super) const FRAGMENT: &str = r"
+local tag = KEYS[1] .. ':'
+local key = {
+  -- string: epoch of new tokens; counters of grants and accepted jobs
+  epoch = tag .. 'epoch', grants = tag .. 'grants', accepted = tag .. 'accepted',
+  -- hash: work of queued and held chunks: queued, units, micros
+  totals = tag .. 'totals',
+  -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
+  jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
+  -- set: jobs that are not in a final phase
+  live = tag .. 'live',
+  -- sorted sets of chunks: by earliest time; by end of lease; by time of death
+  delayed = tag .. 'delayed', leases = tag .. 'leases', dead = tag .. 'dead',
+  -- sorted set: nodes by last sign of life
+  seen = tag .. 'seen',
+}
+-- hash; list of its tasks
+function key.job(id) return tag .. 'job:' .. id end
+function key.tasks(job) return tag .. 'tasks:' .. job end
+-- hash; hash of its committed units; sorted set of the numbers of its unfinished chunks; set of the
+-- tasks that wait for it
+function key.task(id) return tag .. 'task:' .. id end
+function key.units(task) return tag .. 'units:' .. task end
+function key.chunks(task) return tag .. 'chunks:' .. task end
+function key.waiting(task) return tag .. 'waiting:' .. task end
+-- hash
+function key.chunk(id) return tag .. 'chunk:' .. id end
+-- sorted sets of chunks by the builds that they need: queued by place; held by what is to steal
+function key.queue(builds) return tag .. 'queue:' .. builds end
+function key.rich(builds) return tag .. 'rich:' .. builds end
+-- hash; set of the chunks that it holds
+function key.node(id) return tag .. 'node:' .. id end
+function key.holds(node) return tag .. 'holds:' .. node end
+-- sorted set: nodes with these builds ('' for all) that do not drain, by last sign of life
+function key.able(builds) return tag .. 'able:' .. builds end
+";
+
+/// The hash tag of a cell.
+pub(super) fn tag(cell: &str) -> Result<String> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if cell.is_empty() || !cell.bytes().all(is_name) {
+        return Err(Error::Conflict {
+            id: format!("{cell:?}"),
+            reason: "not a name of a cell: letters, digits, dot, underscore, hyphen".to_owned(),
+        });
+    }
+    Ok(format!("{{magpie:{cell}}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tag;
+
+    #[test]
+    fn a_cell_cannot_break_out_of_its_hash_tag() {
+        assert_eq!(tag("eu-1").unwrap(), "{magpie:eu-1}");
+        for bad in ["", "a}b", "a:b", "a b"] {
+            assert!(tag(bad).is_err(), "{bad:?} was let in");
+        }
+    }
+}

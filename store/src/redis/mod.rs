@@ -1,0 +1,43 @@
+//! The store of a farm. Every operation is one Lua script, so Redis runs it whole or not at all, and
+//! every time in it is that of Redis.
+//!
+//! It needs Redis 7.0 and no modules. Redis may lose its last second with its power (AOF `everysec`)
+//! and everything with its disk: the truth is in object storage, and a rebuilt store is opened with
+//! a greater epoch.
+
+mod connection;
+mod keys;
+mod operations;
+mod scripts;
+mod wire;
+
+use crate::error::Result;
+use connection::Connection;
+use scripts::Scripts;
+use std::sync::Arc;
+
+/// A store in Redis. Clones share one connection.
+#[derive(Clone)]
+pub struct RedisStore {
+    connection: Connection,
+    scripts: Arc<Scripts>,
+    epoch: u32,
+}
+
+impl RedisStore {
+    /// Connects to `redis://`, `rediss://` or `redis+unix:///path`. `cell` names the farm's keys, so
+    /// that cells may share a server. Tokens have the greatest epoch that the cell was opened with.
+    pub async fn open(url: &str, cell: &str, epoch: u32) -> Result<Self> {
+        let store = Self {
+            connection: Connection::open(url, cell).await?,
+            scripts: Arc::new(Scripts::new()),
+            epoch,
+        };
+        let arguments = [epoch.to_string()];
+        let _: () = store
+            .connection
+            .run(&store.scripts.open, &arguments)
+            .await?;
+        Ok(store)
+    }
+}

@@ -1,0 +1,374 @@
+//! The operations: each hands its arguments to its script and reads the answer.
+
+use super::RedisStore;
+use super::wire::{self, Fields, TaskAnswer};
+use crate::clock::milliseconds;
+use crate::error::Result;
+use crate::rules::{self, CLAIMS_MAX, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX};
+use crate::{
+    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Steal, Store,
+    Submitted, Want,
+};
+use async_trait::async_trait;
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::node::{NodeInfo, NodeRecord, builds_digest};
+use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::{ChunkId, Failure, JobId, NodeId};
+use redis::Value;
+use std::time::Duration;
+
+/// Jobs that one listing script looks at: bounds how long it keeps other operations waiting.
+const LISTING_LOOK_MAX: usize = 256;
+/// A node that is silent for a day and holds nothing is forgotten.
+const NODE_SILENCE_MS: u64 = 24 * 3_600_000;
+/// Longest duration that is handed to a script, a hundred years: sums with it stay exact.
+const DURATION_MS_MAX: u64 = 100 * 365 * 24 * 3_600_000;
+
+macro_rules! run {
+    ($store:ident, $script:ident $(, $argument:expr)* $(,)?) => {
+        $store.connection.run(&$store.scripts.$script, &[$($argument.to_string()),*]).await
+    };
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
+        rules::check_tasks(&job.id, tasks)?;
+        let new: u32 = run!(
+            self,
+            submit,
+            job.id,
+            wire::json(job),
+            job.tenant,
+            job.title,
+            job.priority,
+            job.traceparent,
+            wire::tasks_json(tasks),
+        )?;
+        Ok(if new == 1 {
+            Submitted::New
+        } else {
+            Submitted::Exists
+        })
+    }
+
+    async fn job(&self, job: &JobId) -> Result<JobRecord> {
+        let fields: Fields = run!(self, job, job)?;
+        Ok(wire::job(&fields)?.1)
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
+        crate::page::parse(page)?;
+        let wanted = limit as usize + 1;
+        let mut found: Vec<(u64, JobRecord)> = Vec::new();
+        let mut below = page.to_owned();
+        loop {
+            let listing = self.listing(filter, &below, wanted - found.len()).await?;
+            found.extend(listing.1);
+            below = listing.0;
+            if found.len() == wanted || below.is_empty() {
+                break;
+            }
+        }
+        let more = found.len() == wanted;
+        found.truncate(limit as usize);
+        let last = found.last().map(|(number, _)| number.to_string());
+        Ok(JobPage {
+            next: last.filter(|_| more).unwrap_or_default(),
+            jobs: found.into_iter().map(|(_, record)| record).collect(),
+        })
+    }
+
+    async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
+        let tasks: Vec<TaskAnswer> = run!(self, tasks, job)?;
+        tasks.into_iter().map(wire::task).collect()
+    }
+
+    async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
+        rules::check_tasks(job, &advance.add)?;
+        let failure = advance.failure.as_ref().map(wire::json);
+        let version = advance.title_version.map(|version| version.to_string());
+        run!(
+            self,
+            advance,
+            job,
+            advance.from,
+            advance.to,
+            failure.unwrap_or_default(),
+            version.unwrap_or_default(),
+            wire::tasks_json(&advance.add),
+        )
+    }
+
+    async fn revive(&self, job: &JobId) -> Result<()> {
+        run!(self, revive, job)
+    }
+
+    async fn forget(&self, job: &JobId) -> Result<()> {
+        run!(self, forget, job)
+    }
+
+    async fn attend(&self, hold: Duration) -> Result<Option<Attention>> {
+        let due: Option<(String, u64)> = run!(self, attend, bounded_ms(hold), LOOK_MAX)?;
+        due.map(|(job, version)| {
+            Ok(Attention {
+                job: wire::parse("attention", &job)?,
+                version,
+            })
+        })
+        .transpose()
+    }
+
+    async fn settle(&self, attention: &Attention) -> Result<()> {
+        run!(self, settle, attention.job, attention.version)
+    }
+
+    async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()> {
+        run!(self, nudge, job, bounded_ms(delay))
+    }
+
+    async fn take(&self, want: &Want) -> Result<Option<Grant>> {
+        let granted: Option<Granted> = run!(
+            self,
+            take,
+            want.node,
+            want.builds,
+            bounded_ms(want.ttl),
+            u8::from(want.steal == Steal::WhenIdle),
+            self.epoch,
+            LOOK_MAX,
+            ELSEWHERE_MS,
+        )?;
+        granted.map(grant).transpose()
+    }
+
+    async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
+        let answer: String = run!(self, claim, chunk, wire::token_text(token), CLAIMS_MAX)?;
+        match answer.as_str() {
+            "lost" => Ok(Claim::Lost),
+            "drained" => Ok(Claim::Drained),
+            unit => Ok(Claim::Unit(wire::parse("claim", unit)?)),
+        }
+    }
+
+    async fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed> {
+        let answer: String = run!(
+            self,
+            commit,
+            chunk,
+            wire::token_text(token),
+            unit,
+            record.digest,
+            record.config_digest,
+            wire::json(record),
+        )?;
+        match answer.as_str() {
+            "accepted" => Ok(Committed::Accepted),
+            "adopted" => Ok(Committed::Adopted),
+            "already" => Ok(Committed::Already),
+            "conflict" => Ok(Committed::Conflict),
+            "gone" => Ok(Committed::Gone),
+            other => Err(wire::corrupt("commit", format!("{other:?} is no answer"))),
+        }
+    }
+
+    async fn renew(
+        &self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+    ) -> Result<Vec<Renewed>> {
+        let mut arguments = vec![node.to_string(), bounded_ms(ttl).to_string()];
+        for (chunk, token) in leases {
+            arguments.extend([chunk.to_string(), wire::token_text(*token)]);
+        }
+        let held: Vec<bool> = self.connection.run(&self.scripts.renew, &arguments).await?;
+        let renewed = held
+            .into_iter()
+            .map(|held| if held { Renewed::Held } else { Renewed::Lost });
+        Ok(renewed.collect())
+    }
+
+    async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
+        run!(self, release, chunk, wire::token_text(token))
+    }
+
+    async fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        let (what, delay, counted, elsewhere) = match disposition {
+            Disposition::Dead => ("dead", Duration::ZERO, true, false),
+            Disposition::Retry {
+                delay,
+                counted,
+                elsewhere,
+            } => ("retry", delay, counted, elsewhere),
+        };
+        run!(
+            self,
+            fail,
+            chunk,
+            wire::token_text(token),
+            wire::json(failure),
+            what,
+            bounded_ms(delay),
+            u8::from(counted),
+            u8::from(elsewhere),
+            FAILURES_MAX,
+        )
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
+        let ended: Vec<(String, String, String, u32)> = run!(self, expired, limit)?;
+        let expired = ended.into_iter().map(|(chunk, token, node, attempts)| {
+            Ok(Expired {
+                chunk: wire::parse("leases", &chunk)?,
+                token: wire::token(&token)?,
+                node: wire::parse("leases", &node)?,
+                attempts,
+            })
+        });
+        expired.collect()
+    }
+
+    async fn register(&self, node: &NodeInfo) -> Result<()> {
+        run!(
+            self,
+            register,
+            node.id,
+            wire::json(node),
+            builds_digest(&node.builds),
+            NODE_SILENCE_MS,
+            LOOK_MAX,
+        )
+    }
+
+    async fn nodes(&self, within: Duration) -> Result<Vec<NodeRecord>> {
+        let seen: Vec<(String, u64, bool, Vec<String>)> = run!(self, nodes, bounded_ms(within))?;
+        let records = seen.into_iter().map(|(info, seen_at_ms, draining, holds)| {
+            let holds = holds.iter().map(|chunk| wire::parse("holds", chunk));
+            let mut holds = holds.collect::<Result<Vec<ChunkId>>>()?;
+            holds.sort_unstable();
+            Ok(NodeRecord {
+                info: wire::from_json("node", &info)?,
+                seen_at_ms,
+                draining,
+                holds,
+            })
+        });
+        let mut records = records.collect::<Result<Vec<_>>>()?;
+        records.sort_unstable_by(|one, other| one.info.id.cmp(&other.info.id));
+        Ok(records)
+    }
+
+    async fn drain(&self, node: &NodeId) -> Result<()> {
+        run!(self, drain, node)
+    }
+
+    async fn dead(&self) -> Result<Vec<DeadChunk>> {
+        let dead: Vec<(String, u64, Vec<u32>, String)> = run!(self, dead)?;
+        let chunks = dead
+            .into_iter()
+            .map(|(chunk, dead_at_ms, units, failures)| {
+                Ok(DeadChunk {
+                    chunk: wire::parse("dead", &chunk)?,
+                    units,
+                    failures: wire::attempts(&failures)?,
+                    dead_at_ms,
+                })
+            });
+        chunks.collect()
+    }
+
+    async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
+        run!(self, drop_dead, chunk)
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        let counts: (u64, u64, u64, u64, u64, u64) = run!(self, depth)?;
+        Ok(QueueDepth {
+            jobs: counts.0,
+            chunks_queued: counts.1,
+            chunks_held: counts.2,
+            units_left: counts.3,
+            seconds_left: counts.4 as f64 / 1e6,
+            dead: counts.5,
+        })
+    }
+
+    async fn now_ms(&self) -> Result<u64> {
+        run!(self, now)
+    }
+}
+
+impl RedisStore {
+    /// One look at a part of the listing: where the next part starts, and what fits in this one.
+    async fn listing(
+        &self,
+        filter: &JobFilter,
+        below: &str,
+        wanted: usize,
+    ) -> Result<(String, Vec<(u64, JobRecord)>)> {
+        let phases: Vec<&str> = filter
+            .phases
+            .iter()
+            .map(|phase| Phase::as_str(*phase))
+            .collect();
+        let phases = match phases.join(" ") {
+            names if names.is_empty() => names,
+            names => format!(" {names} "),
+        };
+        let tenant = filter.tenant.as_ref().map_or("", |tenant| tenant.as_str());
+        let title = filter.title.as_ref().map_or("", |title| title.as_str());
+        let answer: Vec<Value> = run!(
+            self,
+            jobs,
+            below,
+            wanted,
+            LISTING_LOOK_MAX,
+            tenant,
+            title,
+            phases
+        )?;
+        let mut parts = answer.into_iter();
+        let next = parts.next().unwrap_or(Value::Nil);
+        let next = redis::from_redis_value(next).map_err(|error| wire::corrupt("jobs", error))?;
+        let mut jobs = Vec::new();
+        for part in parts {
+            let fields = redis::from_redis_value::<Fields>(part);
+            jobs.push(wire::job(
+                &fields.map_err(|error| wire::corrupt("jobs", error))?,
+            )?);
+        }
+        Ok((next, jobs))
+    }
+}
+
+/// Chunk, kind, next, end, epoch, counter, attempts, traceparent.
+type Granted = (String, String, u32, u32, u32, u64, u32, String);
+
+fn grant(granted: Granted) -> Result<Grant> {
+    let (chunk, kind, next, end, epoch, counter, attempts, traceparent) = granted;
+    Ok(Grant {
+        chunk: wire::parse("grant", &chunk)?,
+        kind: wire::from_json("kind", &kind)?,
+        units: next..end,
+        token: Token { epoch, counter },
+        attempts,
+        traceparent,
+    })
+}
+
+fn bounded_ms(duration: Duration) -> u64 {
+    milliseconds(duration).min(DURATION_MS_MAX)
+}

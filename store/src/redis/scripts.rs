@@ -1,0 +1,62 @@
+//! The scripts: one file per operation, behind the keys and the shared fragments that it needs.
+
+use super::keys;
+use redis::Script;
+
+const RECORDS: &str = include_str!("scripts/shared/records.lua");
+const CHUNKS: &str = include_str!("scripts/shared/chunks.lua");
+const TASKS: &str = include_str!("scripts/shared/tasks.lua");
+const NODES: &str = include_str!("scripts/shared/nodes.lua");
+
+macro_rules! scripts {
+    ($($name:ident: [$($fragment:ident),*],)*) => {
+        /// Every operation, ready to be invoked by its digest.
+        pub(super) struct Scripts {
+            $(pub(super) $name: Script,)*
+        }
+
+        impl Scripts {
+            pub(super) fn new() -> Self {
+                Self {
+                    $($name: script(
+                        &[$($fragment),*],
+                        include_str!(concat!("scripts/", stringify!($name), ".lua")),
+                    ),)*
+                }
+            }
+        }
+    };
+}
+
+scripts! {
+    open: [],
+    now: [],
+    submit: [CHUNKS, TASKS],
+    job: [],
+    jobs: [],
+    tasks: [CHUNKS],
+    advance: [CHUNKS, TASKS],
+    revive: [CHUNKS, TASKS],
+    forget: [CHUNKS],
+    attend: [],
+    settle: [],
+    nudge: [],
+    take: [CHUNKS, NODES],
+    claim: [CHUNKS],
+    commit: [CHUNKS, TASKS],
+    renew: [CHUNKS, NODES],
+    release: [CHUNKS],
+    fail: [CHUNKS],
+    expired: [],
+    register: [NODES],
+    nodes: [],
+    drain: [NODES],
+    dead: [CHUNKS],
+    drop_dead: [CHUNKS],
+    depth: [],
+}
+
+fn script(fragments: &[&str], operation: &str) -> Script {
+    let parts = [&[keys::FRAGMENT, RECORDS], fragments, &[operation]].concat();
+    Script::new(&parts.concat())
+}

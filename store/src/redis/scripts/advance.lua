@@ -1,0 +1,33 @@
+-- job id, from, to, failure JSON or '', title version or '', tasks as JSON -> 1 if taken
+local id, from, to, now = ARGV[1], ARGV[2], ARGV[3], now_ms()
+local job = key.job(id)
+local known = redis.call('HMGET', job, 'phase', 'failure', 'title_version')
+if not known[1] then return not_found('job', id) end
+if known[1] ~= from then return 0 end
+if FINAL[from] and not FINAL[to] then
+  return conflict(id, from .. ' is final, only a revival leads out of it')
+end
+local changed = from ~= to
+redis.call('HSET', job, 'phase', to)
+if to == 'failed' and from ~= 'failed' then redis.call('HSET', job, 'failed_in', from) end
+if ARGV[4] ~= '' and ARGV[4] ~= known[2] then
+  redis.call('HSET', job, 'failure', ARGV[4])
+  changed = true
+end
+if ARGV[5] ~= '' and ARGV[5] ~= known[3] then
+  redis.call('HSET', job, 'title_version', ARGV[5])
+  changed = true
+end
+changed = add_tasks(ARGV[6], now) or changed
+if FINAL[to] and from ~= to then
+  redis.call('SREM', key.live, id)
+  -- Only a failed job keeps its chunks in the DLQ: only there a person can still do something.
+  for _, task in ipairs(redis.call('LRANGE', key.tasks(id), 0, -1)) do
+    for _, chunk_id in ipairs(chunk_ids(task)) do
+      local chunk = load_chunk(chunk_id)
+      if not (chunk.standing == 'dead' and to == 'failed') then stand(chunk, 'parked', now) end
+    end
+  end
+end
+if changed then mark(id, now) end
+return 1

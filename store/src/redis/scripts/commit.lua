@@ -1,0 +1,68 @@
+-- chunk, token, unit, digest, config digest, record as JSON -> what became of it
+local id, unit, now = ARGV[1], tonumber(ARGV[3]), now_ms()
+local task = task_of(id)
+local job = job_of(task)
+
+local function claims(chunk)
+  for _, claimed in ipairs(chunk.claimed) do
+    if claimed == unit then return true end
+  end
+  return false
+end
+
+-- The unfinished chunk that the unit belongs to.
+local function owner_of()
+  for _, other in ipairs(chunk_ids(task)) do
+    local chunk = load_chunk(other)
+    if claims(chunk) or (chunk.next <= unit and unit < chunk.stop) then return chunk end
+  end
+end
+
+-- Takes the unit off its chunk, and ends the chunk with its last.
+local function shrink(chunk)
+  for at, claimed in ipairs(chunk.claimed) do
+    if claimed == unit then
+      table.remove(chunk.claimed, at)
+      break
+    end
+  end
+  weigh(chunk, -1)
+  chunk.left = chunk.left - 1
+  if chunk.left > 0 then
+    save_chunk(chunk)
+    if chunk.standing == 'held' then enrich(chunk) end
+    return
+  end
+  remove_chunk(chunk)
+  if chunk.standing == 'dead' and redis.call('HINCRBY', key.task(task), 'dead', -1) == 0 then
+    redis.call('HSET', key.task(task), 'state', 'open', 'failure', '')
+  end
+end
+
+local phase = redis.call('HGET', key.job(job), 'phase')
+if not phase or FINAL[phase] then return 'gone' end
+local known = redis.call('HMGET', key.task(task), 'units', 'config')
+if not known[1] then return 'gone' end
+if unit >= tonumber(known[1]) then
+  return conflict(id, 'task has ' .. known[1] .. ' units, there is no unit ' .. unit)
+end
+local before = redis.call('HGET', key.units(task), unit)
+if before then
+  return string.match(before, '^[^\n]*') == ARGV[4] and 'already' or 'conflict'
+end
+if known[2] and known[2] ~= ARGV[5] then return 'conflict' end
+
+local chunk = load_chunk(id)
+local held = is_held(chunk, ARGV[2], now) and claims(chunk)
+if not held then chunk = owner_of() end
+redis.call('HSET', key.units(task), unit, ARGV[4] .. '\n' .. ARGV[6])
+redis.call('HSET', key.task(task), 'config', ARGV[5])
+redis.call('HINCRBY', key.job(job), 'units_done', 1)
+redis.call('HINCRBY', key.job(job), 'version', 1)
+redis.call('HSET', key.job(job), 'changed', now)
+if chunk then shrink(chunk) end
+if redis.call('HINCRBY', key.task(task), 'units_done', 1) == tonumber(known[1]) then
+  finish_task(task, now)
+  mark(job, now)
+end
+return held and 'accepted' or 'adopted'

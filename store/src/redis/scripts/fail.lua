@@ -1,0 +1,23 @@
+-- chunk, token, failure as JSON, 'dead' or 'retry', delay in ms, 1 if the attempt counts, 1 for
+-- elsewhere, most failures kept -> 1 if the token was good
+local chunk, now = load_chunk(ARGV[1]), now_ms()
+if not is_leased(chunk, ARGV[2]) then return 0 end
+local node, failures = chunk.node, {}
+for failure in string.gmatch(chunk.failures, '[^\n]+') do failures[#failures + 1] = failure end
+failures[#failures + 1] = now .. ' ' .. node .. ' ' .. ARGV[3]
+while #failures > tonumber(ARGV[8]) do table.remove(failures, 1) end
+chunk.failures = table.concat(failures, '\n')
+chunk.attempts = chunk.attempts + ARGV[6]
+if ARGV[4] == 'retry' then
+  chunk.avoid = ARGV[7] == '1' and node or ''
+  chunk.not_before = now + ARGV[5]
+  stand(chunk, 'queued', now)
+  return 1
+end
+local task = task_of(chunk.id)
+chunk.dead_at = now
+stand(chunk, 'dead', now)
+redis.call('HINCRBY', key.task(task), 'dead', 1)
+redis.call('HSET', key.task(task), 'state', 'dead', 'failure', ARGV[3])
+mark(job_of(task), now)
+return 1

@@ -1,0 +1,2 @@
+-- -> milliseconds since 1970
+return now_ms()

@@ -1,0 +1,116 @@
+-- Chunks: the record, and the indexes that follow from it. Every change of a chunk's standing is
+-- `leave`, change the record, `enter`.
+
+local CHUNK_NUMBERS = {
+  'next', 'stop', 'left', 'attempts', 'not_before', 'expires', 'place', 'dead_at', 'micros',
+}
+
+local function load_chunk(id)
+  local flat = redis.call('HGETALL', key.chunk(id))
+  if #flat == 0 then return nil end
+  local chunk = map(flat)
+  for _, name in ipairs(CHUNK_NUMBERS) do chunk[name] = tonumber(chunk[name]) end
+  local claimed = {}
+  for unit in string.gmatch(chunk.claimed, '%d+') do claimed[#claimed + 1] = tonumber(unit) end
+  chunk.claimed = claimed
+  chunk.id = id
+  return chunk
+end
+
+local function save_chunk(chunk)
+  redis.call('HSET', key.chunk(chunk.id),
+    'next', chunk.next, 'stop', chunk.stop, 'left', chunk.left,
+    'claimed', table.concat(chunk.claimed, ','), 'attempts', chunk.attempts,
+    'not_before', chunk.not_before, 'avoid', chunk.avoid, 'node', chunk.node,
+    'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
+    'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,
+    'builds', chunk.builds, 'micros', chunk.micros)
+end
+
+-- Units that are neither claimed nor committed.
+local function free_units(chunk) return chunk.left - #chunk.claimed end
+
+-- Adds the work of `units` of a queued or held chunk to the totals.
+local function weigh(chunk, units)
+  if chunk.standing == 'queued' or chunk.standing == 'held' then
+    redis.call('HINCRBY', key.totals, 'units', units)
+    redis.call('HINCRBY', key.totals, 'micros', string.format('%.0f', units * chunk.micros))
+  end
+end
+
+-- Offers a held chunk to thieves while there is something to steal, richest first.
+local function enrich(chunk)
+  local free = free_units(chunk)
+  if free > 0 then
+    redis.call('ZADD', key.rich(chunk.builds), -(free * chunk.micros), chunk.id)
+  else
+    redis.call('ZREM', key.rich(chunk.builds), chunk.id)
+  end
+end
+
+local function leave(chunk)
+  weigh(chunk, -chunk.left)
+  if chunk.standing == 'queued' then
+    redis.call('ZREM', key.queue(chunk.builds), chunk.id)
+    redis.call('ZREM', key.delayed, chunk.id)
+    redis.call('HINCRBY', key.totals, 'queued', -1)
+  elseif chunk.standing == 'held' then
+    redis.call('ZREM', key.leases, chunk.id)
+    redis.call('ZREM', key.rich(chunk.builds), chunk.id)
+    redis.call('SREM', key.holds(chunk.node), chunk.id)
+  elseif chunk.standing == 'dead' then
+    redis.call('ZREM', key.dead, chunk.id)
+  end
+end
+
+local function enter(chunk, now)
+  weigh(chunk, chunk.left)
+  if chunk.standing == 'queued' then
+    if chunk.not_before > now then
+      redis.call('ZADD', key.delayed, chunk.not_before, chunk.id)
+    else
+      redis.call('ZADD', key.queue(chunk.builds), chunk.place, chunk.id)
+    end
+    redis.call('HINCRBY', key.totals, 'queued', 1)
+  elseif chunk.standing == 'held' then
+    redis.call('ZADD', key.leases, chunk.expires, chunk.id)
+    redis.call('SADD', key.holds(chunk.node), chunk.id)
+    enrich(chunk)
+  elseif chunk.standing == 'dead' then
+    redis.call('ZADD', key.dead, chunk.dead_at, chunk.id)
+  end
+  save_chunk(chunk)
+end
+
+-- Ends the lease, if there is one; claimed units are unclaimed. Committed units behind the cursor
+-- are skipped by the next claims.
+local function stand(chunk, standing, now)
+  leave(chunk)
+  for _, unit in ipairs(chunk.claimed) do chunk.next = math.min(chunk.next, unit) end
+  chunk.claimed = {}
+  chunk.node, chunk.token, chunk.expires = '', '', 0
+  chunk.standing = standing
+  enter(chunk, now)
+end
+
+local function is_leased(chunk, token)
+  return chunk and chunk.standing == 'held' and chunk.token == token
+end
+
+local function is_held(chunk, token, now)
+  return is_leased(chunk, token) and chunk.expires > now
+end
+
+local function remove_chunk(chunk)
+  leave(chunk)
+  redis.call('DEL', key.chunk(chunk.id))
+  redis.call('ZREM', key.chunks(task_of(chunk.id)), number_of(chunk.id))
+end
+
+local function chunk_ids(task)
+  local ids = {}
+  for _, number in ipairs(redis.call('ZRANGE', key.chunks(task), 0, -1)) do
+    ids[#ids + 1] = task .. '#' .. number
+  end
+  return ids
+end

@@ -1,0 +1,29 @@
+-- Reading and writing records. A number that goes through `..` keeps 14 digits only; as an argument
+-- of redis.call it keeps all, so large ones are never concatenated.
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function map(flat)
+  local fields = {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  return fields
+end
+
+local function job_of(task) return string.match(task, '^([^/]*)/') end
+local function task_of(chunk) return string.match(chunk, '^(.*)#%d+$') end
+local function number_of(chunk) return string.match(chunk, '#(%d+)$') end
+
+local FINAL = { published = true, rejected = true, failed = true, cancelled = true }
+
+local function not_found(what, id) return redis.error_reply('NOTFOUND ' .. what .. ' ' .. id) end
+local function conflict(id, reason) return redis.error_reply('CONFLICT ' .. id .. ' ' .. reason) end
+
+-- Notes a change of a job that asks for a decision.
+local function mark(job, now)
+  local version = redis.call('HINCRBY', key.job(job), 'version', 1)
+  redis.call('HSET', key.job(job), 'changed', now, 'marked', version)
+  redis.call('ZADD', key.attention, 'NX', now, job)
+end

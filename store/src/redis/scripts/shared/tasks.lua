@@ -1,0 +1,74 @@
+-- Tasks: adding, opening, finishing.
+
+local function queue_parked(task, now)
+  local job = key.job(job_of(task))
+  if FINAL[redis.call('HGET', job, 'phase')] then return end
+  if redis.call('HGET', key.task(task), 'state') == 'blocked' then return end
+  for _, id in ipairs(chunk_ids(task)) do
+    local chunk = load_chunk(id)
+    if chunk.standing == 'parked' then stand(chunk, 'queued', now) end
+  end
+end
+
+local function open_task(task, now)
+  redis.call('HSET', key.task(task), 'state', 'open')
+  queue_parked(task, now)
+end
+
+-- Makes a task done and opens what waited for it alone.
+local function finish_task(task, now)
+  redis.call('HSET', key.task(task), 'state', 'done', 'failure', '')
+  for _, waiting in ipairs(redis.call('SMEMBERS', key.waiting(task))) do
+    local waits = redis.call('HINCRBY', key.task(waiting), 'waits', -1)
+    if waits == 0 and redis.call('HGET', key.task(waiting), 'state') == 'blocked' then
+      open_task(waiting, now)
+    end
+  end
+  redis.call('DEL', key.waiting(task))
+end
+
+-- 7 bits of priority, 26 of job, 20 of chunk: 53 bits, which a score holds exactly.
+local function place_of(priority, number, order)
+  local chunk = math.min(order, 2 ^ 20 - 1)
+  return (100 - priority) * 2 ^ 46 + math.min(number, 2 ^ 26 - 1) * 2 ^ 20 + chunk
+end
+
+local function add_chunk(new, number, range)
+  local job = key.job(job_of(new.id))
+  local fields = redis.call('HMGET', job, 'priority', 'number')
+  local order = redis.call('HINCRBY', job, 'chunks', 1) - 1
+  redis.call('ZADD', key.chunks(new.id), number, number)
+  save_chunk({
+    id = new.id .. '#' .. number, next = range[1], stop = range[2], left = range[2] - range[1],
+    claimed = {}, attempts = 0, not_before = 0, avoid = '', node = '', token = '', expires = 0,
+    from = '', place = place_of(math.min(fields[1], 100), tonumber(fields[2]), order),
+    standing = 'parked', dead_at = 0, failures = '', builds = new.builds, micros = new.micros,
+  })
+end
+
+-- Adds a task unless it exists; answers whether it was added.
+local function add_task(new, now)
+  if redis.call('EXISTS', key.task(new.id)) == 1 then return false end
+  local waits = 0
+  for _, after in ipairs(new.after) do
+    if redis.call('HGET', key.task(after), 'state') ~= 'done' then
+      waits = waits + redis.call('SADD', key.waiting(after), new.id)
+    end
+  end
+  redis.call('HSET', key.task(new.id), 'kind', new.kind, 'state', 'blocked',
+    'units', new.units, 'units_done', 0, 'unit_seconds', new.unit_seconds,
+    'builds', new.builds, 'waits', waits, 'after', table.concat(new.after, ' '),
+    'numbers', #new.chunks, 'dead', 0, 'failure', '')
+  for at, range in ipairs(new.chunks) do add_chunk(new, at - 1, range) end
+  local job = job_of(new.id)
+  redis.call('RPUSH', key.tasks(job), new.id)
+  redis.call('HINCRBY', key.job(job), 'units', new.units)
+  if waits == 0 then open_task(new.id, now) end
+  return true
+end
+
+local function add_tasks(list, now)
+  local added = false
+  for _, new in ipairs(cjson.decode(list)) do added = add_task(new, now) or added end
+  return added
+end

@@ -1,0 +1,13 @@
+-- job id, its JSON, tenant, title, priority, traceparent, tasks as JSON -> 1 if new
+local job, now = ARGV[1], now_ms()
+if redis.call('EXISTS', key.job(job)) == 1 then return 0 end
+local number = redis.call('INCR', key.accepted)
+redis.call('HSET', key.job(job), 'new', ARGV[2], 'tenant', ARGV[3], 'title', ARGV[4],
+  'priority', ARGV[5], 'traceparent', ARGV[6], 'number', number, 'phase', 'probing',
+  'failed_in', '', 'version', 0, 'marked', 0, 'failure', '', 'title_version', 0,
+  'accepted', now, 'changed', now, 'units', 0, 'units_done', 0, 'chunks', 0, 'dropped', 0)
+redis.call('ZADD', key.jobs, number, job)
+redis.call('SADD', key.live, job)
+add_tasks(ARGV[7], now)
+mark(job, now)
+return 1

@@ -1,0 +1,216 @@
+//! What the scripts are given and what they answer, in terms of the model. An answer that cannot be
+//! read is [`Error::Corrupt`], never a panic.
+
+use crate::error::{Error, Result};
+use crate::{DeadAttempt, rules};
+use model::job::{JobRecord, NewJob, Phase};
+use model::task::{Chunk, Lease, NewTask, TaskRecord, TaskState, Token, UnitRecord};
+use model::{ChunkId, Failure, TaskId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// The fields of a hash.
+pub(super) type Fields = BTreeMap<String, String>;
+
+/// A task as `tasks.lua` gives it: id, fields, chunks with their ids, units.
+pub(super) type TaskAnswer = (String, Fields, Vec<(String, Fields)>, Vec<(u32, String)>);
+
+/// A task as the scripts read it. What they only hand on is text already.
+#[derive(Serialize, Deserialize)]
+struct WireTask {
+    id: String,
+    kind: String,
+    after: Vec<String>,
+    units: u32,
+    chunks: Vec<(u32, u32)>,
+    unit_seconds: String,
+    micros: u64,
+    builds: String,
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("records of the model have text keys and finite numbers")
+}
+
+pub(super) fn tasks_json(tasks: &[NewTask]) -> String {
+    let wire = tasks.iter().map(|task| WireTask {
+        id: task.id.to_string(),
+        kind: json(&task.kind),
+        after: task.after.iter().map(TaskId::to_string).collect(),
+        units: task.units,
+        chunks: task
+            .chunks
+            .iter()
+            .map(|range| (range.start, range.end))
+            .collect(),
+        unit_seconds: task.unit_seconds.to_string(),
+        micros: rules::unit_micros(task.unit_seconds),
+        builds: task.builds.clone(),
+    });
+    json(&wire.collect::<Vec<_>>())
+}
+
+pub(super) fn token_text(token: Token) -> String {
+    format!("{}:{}", token.epoch, token.counter)
+}
+
+pub(super) fn token(text: &str) -> Result<Token> {
+    let (epoch, counter) = text.split_once(':').unwrap_or_default();
+    Ok(Token {
+        epoch: parse("token", epoch)?,
+        counter: parse("token", counter)?,
+    })
+}
+
+/// A value of a field or of an answer.
+pub(super) fn parse<T: FromStr>(what: &str, text: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse()
+        .map_err(|error| corrupt(what, format!("{text:?}: {error}")))
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| corrupt(what, error))
+}
+
+pub(super) fn corrupt(key: &str, reason: impl std::fmt::Display) -> Error {
+    Error::Corrupt {
+        key: key.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str> {
+    let value = fields.get(name).map(String::as_str);
+    value.ok_or_else(|| corrupt(name, "field is missing"))
+}
+
+fn field<T: FromStr>(fields: &Fields, name: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    parse(name, text(fields, name)?)
+}
+
+/// A field that is empty when there is nothing.
+fn optional<T: FromStr>(fields: &Fields, name: &str) -> Result<Option<T>>
+where
+    T::Err: std::fmt::Display,
+{
+    match text(fields, name)? {
+        "" => Ok(None),
+        value => parse(name, value).map(Some),
+    }
+}
+
+fn failure(fields: &Fields) -> Result<Option<Failure>> {
+    match text(fields, "failure")? {
+        "" => Ok(None),
+        value => from_json("failure", value).map(Some),
+    }
+}
+
+/// A job and its number.
+pub(super) fn job(fields: &Fields) -> Result<(u64, JobRecord)> {
+    let new: NewJob = from_json("new", text(fields, "new")?)?;
+    let record = JobRecord {
+        id: new.id,
+        tenant: new.tenant,
+        title: new.title,
+        profile: new.profile,
+        source_url: new.source_url,
+        priority: new.priority,
+        traceparent: new.traceparent,
+        phase: field(fields, "phase")?,
+        failed_in: optional::<Phase>(fields, "failed_in")?,
+        version: field(fields, "version")?,
+        failure: failure(fields)?,
+        title_version: field(fields, "title_version")?,
+        accepted_at_ms: field(fields, "accepted")?,
+        changed_at_ms: field(fields, "changed")?,
+        units: field(fields, "units")?,
+        units_done: field(fields, "units_done")?,
+    };
+    Ok((field(fields, "number")?, record))
+}
+
+pub(super) fn task(answer: TaskAnswer) -> Result<TaskRecord> {
+    let (id, fields, chunks, units) = answer;
+    let mut committed = Vec::with_capacity(units.len());
+    for (unit, value) in units {
+        committed.push((unit, unit_record(&value)?));
+    }
+    committed.sort_unstable_by_key(|(unit, _)| *unit);
+    Ok(TaskRecord {
+        id: parse("task", &id)?,
+        kind: from_json("kind", text(&fields, "kind")?)?,
+        state: task_state(text(&fields, "state")?)?,
+        units: field(&fields, "units")?,
+        units_done: field(&fields, "units_done")?,
+        unit_seconds: field(&fields, "unit_seconds")?,
+        builds: text(&fields, "builds")?.to_owned(),
+        chunks: chunks.iter().map(chunk).collect::<Result<_>>()?,
+        committed,
+        failure: failure(&fields)?,
+    })
+}
+
+fn unit_record(value: &str) -> Result<UnitRecord> {
+    let (_, record) = value.split_once('\n').unwrap_or_default();
+    from_json("unit", record)
+}
+
+fn task_state(name: &str) -> Result<TaskState> {
+    match name {
+        "blocked" => Ok(TaskState::Blocked),
+        "open" => Ok(TaskState::Open),
+        "done" => Ok(TaskState::Done),
+        "dead" => Ok(TaskState::Dead),
+        _ => Err(corrupt("state", format!("{name:?} is not a state"))),
+    }
+}
+
+fn chunk((id, fields): &(String, Fields)) -> Result<Chunk> {
+    let lease = match text(fields, "token")? {
+        "" => None,
+        value => Some(Lease {
+            node: field(fields, "node")?,
+            token: token(value)?,
+            expires_at_ms: field(fields, "expires")?,
+        }),
+    };
+    let claimed = text(fields, "claimed")?
+        .split(',')
+        .filter(|unit| !unit.is_empty());
+    Ok(Chunk {
+        id: parse("chunk", id)?,
+        next: field(fields, "next")?,
+        end: field(fields, "stop")?,
+        claimed: claimed
+            .map(|unit| parse("claimed", unit))
+            .collect::<Result<_>>()?,
+        attempts: field(fields, "attempts")?,
+        not_before_ms: field(fields, "not_before")?,
+        avoid: optional(fields, "avoid")?,
+        lease,
+        stolen_from: optional::<ChunkId>(fields, "from")?,
+    })
+}
+
+/// The failures of a chunk: one per line, with time and node before the JSON.
+pub(super) fn attempts(lines: &str) -> Result<Vec<DeadAttempt>> {
+    let attempt = |line: &str| {
+        let mut parts = line.splitn(3, ' ');
+        let mut part = || parts.next().unwrap_or_default();
+        Ok(DeadAttempt {
+            at_ms: parse("failures", part())?,
+            node: parse("failures", part())?,
+            failure: from_json("failures", part())?,
+        })
+    };
+    lines.lines().map(attempt).collect()
+}
