@@ -56,15 +56,15 @@ impl DecoderContext {
         };
         match code {
             code if code == out_of_memory() => Err(Error::memory_for_media(0)),
-            code if code < 0 => Err(Error::Malformed {
-                what: format!(
+            code if code < 0 => {
+                let what = format!(
                     "stream {}: {}: {}",
                     stream.index,
                     stream.codec,
                     explain(code)
-                ),
-                at: 0,
-            }),
+                );
+                Err(too_large(&what).unwrap_or(Error::Malformed { what, at: 0 }))
+            }
             _ => options.refuse_leftovers().map(|()| context),
         }
     }
@@ -119,10 +119,17 @@ fn decoded(code: c_int) -> Result<()> {
     match code {
         code if code >= 0 => Ok(()),
         code if code == out_of_memory() => Err(Error::memory_for_media(0)),
-        code => Err(Error::Corrupt {
-            what: explain(code),
-        }),
+        code => {
+            let what = explain(code);
+            Err(too_large(&what).unwrap_or(Error::Corrupt { what }))
+        }
     }
+}
+
+/// The bound on pictures answers with the code of a wrong argument and this line in the log.
+fn too_large(what: &str) -> Option<Error> {
+    what.contains("max pixel count")
+        .then(|| Error::unsupported(what))
 }
 
 impl Drop for DecoderContext {
