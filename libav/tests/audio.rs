@@ -129,7 +129,12 @@ fn aac_priming_in_an_mp4_is_cut_to_the_sample() {
     let errors = (0..40_000).map(|index| (decoded[index] - expected(index)).abs());
     let mean = errors.sum::<f32>() / 40_000.0;
     assert!(mean < 0.005, "one sample off would be 0.01: {mean}");
-    assert!(count(&frames) >= 48_000);
+    // 47 whole frames after the priming; releases of libav differ in cutting the last one.
+    assert!(
+        (48_000..=48_128).contains(&count(&frames)),
+        "{}",
+        count(&frames)
+    );
 }
 
 fn sine(frames: usize, channels: usize, rate: f64) -> Vec<Vec<f32>> {

@@ -1,8 +1,10 @@
 //! Samples from packets, as planes of floats whatever the codec gives. Not mixed and not
 //! resampled.
 //!
-//! Priming and trailing padding that the container declares are already cut off (libav's
-//! `skip_samples`), so the first sample is the first real one.
+//! Priming is already cut off (libav's `skip_samples`), so the first sample is the first real one.
+//! Padding at the end is cut only where the container marks it (Matroska, Ogg): an MP4 merely gives
+//! its last packet a shorter duration, and the whole frame comes out. Rate and channels may change
+//! from one frame to the next in broadcast streams; each frame tells its own.
 
 use crate::decode::context::DecoderContext;
 use crate::decode::samples;

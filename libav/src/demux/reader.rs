@@ -9,8 +9,9 @@
 //!   may need them. They must be sent to the decoder, which gives no picture for them. They count
 //!   as packets, not as frames;
 //! - an empty edit at the start moves all times later;
-//! - audio priming is marked with side data and trimmed by [`crate::AudioDecoder`]; the packet
-//!   that holds the priming keeps its full duration and a time before the edit's start.
+//! - the packet of audio priming is a discard packet with a time before the edit's start, and
+//!   [`crate::AudioDecoder`] cuts its samples; padding at the end only shows as a shorter duration
+//!   of the last packet, and is for the caller to cut.
 
 use crate::avio::Avio;
 use crate::byte_source::ByteSource;
