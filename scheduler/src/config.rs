@@ -80,6 +80,9 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Bounds.
     pub limits: Limits,
+    /// How long a job that has ended stays in the store. Its report stays in storage for good. Failed
+    /// jobs stay until a person has acted on them.
+    pub keep_ended: Duration,
     /// Signs what is posted to webhooks. Without it nothing is signed, and the header is absent.
     pub webhook_secret: Option<Secret>,
     /// What every request must bear; without it only loopback listeners are allowed.
@@ -87,7 +90,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A configuration with the usual heartbeat of two seconds, usual limits, and no secrets.
+    /// A configuration with the usual heartbeat of two seconds, usual limits, and no secrets. Ended jobs are kept for thirty days.
     pub fn new(storage: Storage, store: Arc<dyn Store>, sources: SourceRoots) -> Self {
         Self {
             storage_url: storage.url().to_owned(),
@@ -96,6 +99,7 @@ impl Config {
             sources,
             heartbeat: Duration::from_secs(2),
             limits: Limits::default(),
+            keep_ended: Duration::from_secs(30 * 24 * 3600),
             webhook_secret: None,
             token: None,
         }
@@ -146,5 +150,57 @@ impl Config {
             setting: "listen",
             reason,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Secret, SourceRoots, Storage};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use store::SystemClock;
+    use store::memory::MemoryStore;
+
+    fn config() -> Config {
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        Config::new(
+            Storage::open("memory:").unwrap(),
+            store,
+            SourceRoots::default(),
+        )
+    }
+
+    #[test]
+    fn strangers_can_only_connect_where_a_token_is_set() {
+        let (here, anywhere) = ("127.0.0.1:1".parse().unwrap(), "0.0.0.0:1".parse().unwrap());
+        let open = config();
+        assert!(open.check_listener(here).is_ok());
+        assert!(open.check_listener("[::1]:1".parse().unwrap()).is_ok());
+        assert!(open.check_listener(anywhere).is_err());
+        let closed = Config {
+            token: Some(Secret::new("0123456789abcdef")),
+            ..config()
+        };
+        assert!(closed.check_listener(anywhere).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_it_starts() {
+        assert!(config().check().is_ok());
+        let silent = Config {
+            heartbeat: Duration::ZERO,
+            ..config()
+        };
+        assert!(silent.check().is_err());
+        let weak = Config {
+            token: Some(Secret::new("1234")),
+            ..config()
+        };
+        assert!(weak.check().unwrap_err().to_string().starts_with("token"));
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        assert_eq!(format!("{:?}", Secret::new("hidden")), "Secret(..)");
     }
 }

@@ -14,6 +14,7 @@ mod driver;
 mod farm;
 mod reaper;
 mod recover;
+mod retire;
 mod scheduler;
 mod service;
 

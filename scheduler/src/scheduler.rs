@@ -6,7 +6,7 @@ use crate::handle::Handle;
 use crate::recover::{self, Recovered};
 use crate::service::{FarmApi, Gate, NodeApi};
 use crate::webhook::{self, Notice};
-use crate::{Error, Result, driver, reaper};
+use crate::{Error, Result, driver, reaper, retire};
 use hyper_util::rt::TokioIo;
 use proto::v1::farm_service_server::FarmServiceServer;
 use proto::v1::node_service_server::NodeServiceServer;
@@ -129,6 +129,7 @@ impl Scheduler {
         tokio::join!(
             driver::run(farm.clone(), shutdown.clone()),
             reaper::run(farm.clone(), shutdown.clone()),
+            retire::run(farm.clone(), shutdown.clone()),
             notify,
             stop_waits,
         );

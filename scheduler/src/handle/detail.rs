@@ -91,11 +91,16 @@ impl Handle {
     /// One job with its tasks.
     pub async fn detail(&self, job: &JobId) -> Result<JobDetail> {
         let farm = &self.farm;
-        let record = farm.store().job(job).await?;
-        let tasks = farm.store().tasks(job).await?;
-        let checked = tasks
-            .iter()
-            .any(|task| task.kind == TaskKind::Qc && task.state == TaskState::Done);
+        let record = self.job(job).await?;
+        let tasks = match farm.store().tasks(job).await {
+            // An ended job that the store has forgotten.
+            Err(store::Error::NotFound { .. }) => Vec::new(),
+            known => known?,
+        };
+        let checked = record.phase.is_final()
+            || tasks
+                .iter()
+                .any(|task| task.kind == TaskKind::Qc && task.state == TaskState::Done);
         let plan = farm.plan(job).await?;
         Ok(JobDetail {
             waiting_for: self.waiting_for(&record, &tasks).await?,

@@ -3,6 +3,7 @@
 use super::Handle;
 use crate::driver::report;
 use crate::{Error, Result};
+use model::catalog::Report;
 use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
 use model::{ChunkId, Failure, FailureKind, JobId, layout};
 use std::time::Duration;
@@ -19,9 +20,17 @@ const PAGE_MAX: u32 = 500;
 const CANCEL_TRIES: u32 = 8;
 
 impl Handle {
-    /// One job; [`store::Error::NotFound`] when there is none.
+    /// One job; [`store::Error::NotFound`] when there is none. One that has ended and that the store
+    /// has forgotten is read from its report.
     pub async fn job(&self, job: &JobId) -> Result<JobRecord> {
-        Ok(self.farm.store().job(job).await?)
+        match self.farm.store().job(job).await {
+            Err(error @ store::Error::NotFound { .. }) => {
+                let path = layout::report(job);
+                let report: Option<Report> = self.farm.storage().find_json(&path).await?;
+                report.map(|report| report.job).ok_or(error.into())
+            }
+            known => Ok(known?),
+        }
     }
 
     /// Jobs, newest first. `limit` 0 means 50; at most 500.
@@ -38,7 +47,7 @@ impl Handle {
     pub async fn cancel(&self, job: &JobId) -> Result<JobRecord> {
         let farm = &self.farm;
         for _ in 0..CANCEL_TRIES {
-            let record = farm.store().job(job).await?;
+            let record = self.job(job).await?;
             if record.phase.is_final() {
                 return Ok(record);
             }

@@ -79,10 +79,10 @@ impl Handle {
     }
 
     async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {
-        match self.farm.store().job(job).await {
+        match self.job(job).await {
             Ok(record) => Ok(Some(record)),
-            Err(store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(Error::Store(store::Error::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,0 +1,85 @@
+//! The catalog.
+
+use crate::harness::Farm;
+use crate::node::Script;
+use proto::v1;
+use tonic::Code;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_can_be_brought_back_and_left_again() {
+    let farm = Farm::start().await;
+    farm.spawn_node("n1", Script::passing());
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let job = farm.submit().await;
+        farm.reaches(&job, "published").await;
+        jobs.push(job);
+    }
+    let rollback = |version| {
+        let mut client = farm.client();
+        let request = v1::RollbackTitleRequest {
+            title: "bunny".to_owned(),
+            version,
+        };
+        async move {
+            client
+                .rollback_title(request)
+                .await
+                .map(tonic::Response::into_inner)
+        }
+    };
+    let back = rollback(1).await.unwrap();
+    assert_eq!(
+        (back.version, back.job.as_str(), back.path.as_str()),
+        (1, jobs[0].as_str(), "titles/bunny/v1")
+    );
+    assert_eq!(back.history, [2]);
+    let forth = rollback(2).await.unwrap();
+    assert_eq!((forth.version, forth.job.as_str()), (2, jobs[1].as_str()));
+    assert_eq!(
+        rollback(9).await.unwrap_err().code(),
+        Code::FailedPrecondition
+    );
+
+    let third = farm.submit().await;
+    farm.reaches(&third, "published").await;
+    let titles = farm
+        .client()
+        .list_titles(v1::ListTitlesRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(titles.titles.len(), 1);
+    assert_eq!(
+        (titles.titles[0].version, titles.titles[0].history.clone()),
+        (3, vec![1, 2])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_title_belongs_to_the_tenant_that_published_it() {
+    let farm = Farm::start().await;
+    farm.spawn_node("n1", Script::passing());
+    let mine = farm
+        .submit_with(|request| request.tenant = "a".to_owned())
+        .await;
+    farm.reaches(&mine, "published").await;
+    let theirs = v1::SubmitJobRequest {
+        tenant: "b".to_owned(),
+        ..farm.request()
+    };
+    let refused = farm.client().submit_job(theirs).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_title_that_was_never_published_is_not_found() {
+    let farm = Farm::start().await;
+    let request = v1::GetTitleRequest {
+        title: "nothing".to_owned(),
+    };
+    assert_eq!(
+        farm.client().get_title(request).await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
