@@ -29,7 +29,12 @@ impl From<Failure> for Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Self::Failed(Failure::new(error.kind(), "node", error.to_string()))
+        let kind = match &error {
+            // What a registered node says is refused only when it says something wrong.
+            Error::Refused { .. } => FailureKind::Bug,
+            other => other.kind(),
+        };
+        Self::Failed(Failure::new(kind, "node", error.to_string()))
     }
 }
 
@@ -143,7 +148,7 @@ impl Attempt {
 }
 
 /// Runs the task of a grant and tells the scheduler how it ended.
-pub(super) async fn run(context: Context, attempt: Attempt) -> crate::error::Result<()> {
+pub(super) async fn run(context: Context, attempt: Attempt) {
     let attempt = Arc::new(attempt);
     let chunk = attempt.lease.chunk().clone();
     let kind = attempt.grant.kind.clone();
@@ -165,7 +170,7 @@ pub(super) async fn run(context: Context, attempt: Attempt) -> crate::error::Res
     }
     attempt.observer.observe(Event::Ended {
         slot: attempt.slot,
-        chunk,
+        chunk: chunk.clone(),
         reason,
     });
     let lease = &attempt.lease;
@@ -174,14 +179,34 @@ pub(super) async fn run(context: Context, attempt: Attempt) -> crate::error::Res
             Ok(()) if lease.is_unsure() => lease.release().await,
             Ok(()) | Err(Stop::Lost) => Ok(()),
             Err(Stop::Drained) => lease.release().await,
-            Err(Stop::Failed(failure)) => lease.fail(failure).await,
+            Err(Stop::Failed(failure)) => lease.fail(&short(failure)).await,
         }
     };
     // The lease ends by itself if nobody could be told before the agent has to go.
     tokio::select! {
-        told = told => told,
-        () = killed_and_waited(&attempt.kill) => Ok(()),
+        told = told => if let Err(error) = told {
+            tracing::error!(%chunk, %error, "the scheduler was not told how the chunk ended");
+        },
+        () = killed_and_waited(&attempt.kill) => {}
     }
+}
+
+/// A failure that fits into a message; incidents name whole facts.
+fn short(failure: &Failure) -> Failure {
+    const TEXT_BYTES_MAX: usize = 2048;
+    let cut = |text: &str| {
+        let mut end = text.len().min(TEXT_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text[..end].to_owned()
+    };
+    let short = Failure::new(failure.kind, cut(&failure.place), cut(&failure.message));
+    let evidence = match failure.evidence.as_str() {
+        "" if short.message != failure.message => &failure.message,
+        evidence => evidence,
+    };
+    short.with_evidence(evidence)
 }
 
 /// After the second signal there is still a moment to hand chunks back.

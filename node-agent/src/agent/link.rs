@@ -20,6 +20,12 @@ use tonic::{Code, Status};
 /// A call that was not answered after so long is repeated.
 const CALL_MAX: Duration = Duration::from_secs(15);
 
+/// Times that a scheduler may not know what a call is about, although the node has just registered.
+const UNKNOWN_MAX: u32 = 2;
+
+/// An answer or a status.
+type Answered<T> = std::result::Result<T, Status>;
+
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 
@@ -68,13 +74,13 @@ fn outlook(status: &Status) -> Outlook {
     }
 }
 
-fn refused(status: &Status) -> Error {
+fn refused(status: Status) -> Error {
     Error::Refused {
         reason: format!("{:?}: {}", status.code(), status.message()),
     }
 }
 
-fn unreadable(error: &proto::Error) -> Error {
+fn unreadable(error: proto::Error) -> Error {
     Error::Refused {
         reason: format!("answer of the scheduler: {error}"),
     }
@@ -113,14 +119,14 @@ impl Link {
                     return Ok(response);
                 }
                 Err(status) if matches!(outlook(&status), Outlook::Refused) => {
-                    return Err(refused(&status));
+                    return Err(refused(status));
                 }
                 Err(status) => self.wait(&status, &mut failures).await,
             }
         }
     }
 
-    async fn register_once(&self) -> std::result::Result<v1::RegisterResponse, Status> {
+    async fn register_once(&self) -> Answered<v1::RegisterResponse> {
         let node = Some(v1::Node::from(&*self.info));
         let request = v1::RegisterRequest {
             node,
@@ -139,22 +145,28 @@ impl Link {
     }
 
     /// Repeats a call until it is answered or refused. Says whether a try was left without an answer.
-    async fn call<T, F, Fut>(&self, longest: Duration, call: F) -> Result<(T, bool)>
+    async fn call<T, F, Fut>(&self, longest: Duration, call: F) -> Answered<(T, bool)>
     where
         F: Fn(NodeServiceClient<Channel>) -> Fut,
-        Fut: Future<Output = std::result::Result<tonic::Response<T>, Status>>,
+        Fut: Future<Output = Answered<tonic::Response<T>>>,
     {
-        let mut failures = 0;
+        let (mut failures, mut unknown) = (0, 0);
         loop {
             if self.away.load(Ordering::Acquire) {
-                self.register().await?;
+                self.register().await.map_err(|e| Status::aborted(e.to_string()))?;
             }
             let tried = tokio::time::timeout(longest, call(self.client.clone())).await;
             match tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
                 Ok(response) => return Ok((response.into_inner(), failures > 0)),
                 Err(status) => match outlook(&status) {
-                    Outlook::Refused => return Err(refused(&status)),
-                    Outlook::Register | Outlook::Retry => self.wait(&status, &mut failures).await,
+                    Outlook::Refused => return Err(status),
+                    // The node is unknown, or what the call is about: registering tells which.
+                    Outlook::Register if unknown == UNKNOWN_MAX => return Err(status),
+                    Outlook::Register => {
+                        unknown += 1;
+                        self.wait(&status, &mut failures).await;
+                    }
+                    Outlook::Retry => self.wait(&status, &mut failures).await,
                 },
             }
         }
@@ -172,16 +184,16 @@ impl Link {
             let request = request.clone();
             async move { client.take(request).await }
         };
-        let (response, _) = self.call(wait + CALL_MAX, call).await?;
+        let (response, _) = self.call(wait + CALL_MAX, call).await.map_err(refused)?;
         let grant = response.grant.map(Grant::try_from).transpose();
         Ok(Taken {
-            grant: grant.map_err(|e| unreadable(&e))?,
+            grant: grant.map_err(unreadable)?,
             draining: response.draining,
         })
     }
 
-    /// Claims the next unit. The second value is true when a try was left without an answer: it may
-    /// have claimed a unit that nobody heard of.
+    /// Claims the next unit. The second value is true when a unit may be claimed that nobody heard of,
+    /// because a try was left without an answer.
     pub(crate) async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<(Claim, bool)> {
         let call = |mut client: NodeServiceClient<Channel>| {
             let request = v1::ClaimRequest {
@@ -190,11 +202,16 @@ impl Link {
             };
             async move { client.claim(request).await }
         };
-        let (response, unsure) = self.call(CALL_MAX, call).await?;
-        Ok((
-            Claim::try_from(response).map_err(|e| unreadable(&e))?,
-            unsure,
-        ))
+        match self.call(CALL_MAX, call).await {
+            Ok((response, unsure)) => Ok((Claim::try_from(response).map_err(unreadable)?, unsure)),
+            Err(status) => match status.code() {
+                Code::NotFound => Ok((Claim::Lost, false)),
+                // Too many are claimed, and this node holds fewer: answers were lost. What it has is
+                // finished, and then the chunk is handed back, which frees the others.
+                Code::FailedPrecondition => Ok((Claim::Drained, true)),
+                _ => Err(refused(status)),
+            },
+        }
     }
 
     /// Says that a unit is done. Safe to repeat: the second time it was done before.
@@ -214,15 +231,18 @@ impl Link {
             };
             async move { client.commit(request).await }
         };
-        let (response, _) = self.call(CALL_MAX, call).await?;
-        Committed::try_from(response).map_err(|e| unreadable(&e))
+        match self.call(CALL_MAX, call).await {
+            Ok((response, _)) => Committed::try_from(response).map_err(unreadable),
+            Err(status) if status.code() == Code::NotFound => Ok(Committed::Gone),
+            Err(status) => Err(refused(status)),
+        }
     }
 
     /// Keeps leases; one try, because the next heartbeat is the next try.
     pub(crate) async fn renew(
         &self,
         leases: &[(ChunkId, Token)],
-    ) -> std::result::Result<v1::RenewResponse, Status> {
+    ) -> Answered<v1::RenewResponse> {
         let leases = leases
             .iter()
             .map(|(chunk, token)| (chunk, *token).into())
@@ -254,7 +274,7 @@ impl Link {
             };
             async move { client.release(request).await }
         };
-        self.call(CALL_MAX, call).await.map(|_| ())
+        self.call(CALL_MAX, call).await.map(|_| ()).map_err(refused)
     }
 
     /// Ends an attempt with a failure.
@@ -272,6 +292,6 @@ impl Link {
             };
             async move { client.fail(request).await }
         };
-        self.call(CALL_MAX, call).await.map(|_| ())
+        self.call(CALL_MAX, call).await.map(|_| ()).map_err(refused)
     }
 }

@@ -37,7 +37,7 @@ impl Slot {
                 taken = self.link.take(self.take_wait) => taken?,
             };
             if let Some(grant) = taken.grant {
-                self.work(grant).await?;
+                self.work(grant).await;
             } else if asked.elapsed() < PAUSE {
                 tokio::time::sleep(PAUSE).await;
             }
@@ -47,7 +47,7 @@ impl Slot {
         }
     }
 
-    async fn work(&self, grant: model::task::Grant) -> Result<()> {
+    async fn work(&self, grant: model::task::Grant) {
         tracing::info!(chunk = %grant.chunk, units = ?grant.units, slot = self.number, "chunk taken");
         let (slot, chunk, kind) = (self.number, grant.chunk.clone(), grant.kind.clone());
         self.observer.observe(Event::Took { slot, chunk, kind });
@@ -59,6 +59,6 @@ impl Slot {
             kill: self.kill.clone(),
             observer: Arc::clone(&self.observer),
         };
-        attempt::run(self.context.clone(), attempt).await
+        attempt::run(self.context.clone(), attempt).await;
     }
 }
