@@ -20,6 +20,6 @@ mod service;
 
 pub use config::{Config, Limits, Secret};
 pub use error::{Error, Result};
-pub use handle::Handle;
-pub use recover::{Epoch, Recovered, raise_epoch};
+pub use handle::{Accepted, Capacity, Handle, JobDetail, PlanSummary, Submission};
+pub use recover::{Epoch, Recovered, current_epoch, raise_epoch};
 pub use scheduler::Scheduler;

@@ -33,6 +33,12 @@ pub async fn raise_epoch(storage: &Storage) -> Result<u32> {
     Ok(raised.unwrap_or_default().epoch)
 }
 
+/// The epoch as it is, at least 1: for a store that has kept its state.
+pub async fn current_epoch(storage: &Storage) -> Result<u32> {
+    let found: Option<Epoch> = storage.find_json(layout::EPOCH).await?;
+    Ok(found.unwrap_or_default().epoch.max(1))
+}
+
 /// What a recovery found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Recovered {

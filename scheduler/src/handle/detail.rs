@@ -11,7 +11,7 @@ use model::qc::Verdict;
 use model::rendition::Rendition;
 use model::task::{TaskKind, TaskRecord, TaskState};
 use model::{JobId, TaskId, TaskName, layout};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A job in detail.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,7 +31,7 @@ pub struct JobDetail {
 }
 
 /// The plan in short.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanSummary {
     /// Length in seconds.
     pub duration_seconds: f64,
@@ -56,7 +56,7 @@ pub struct PlanSummary {
 }
 
 /// A rendition in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenditionSummary {
     /// Its id.
     pub id: String,
@@ -75,7 +75,7 @@ pub struct RenditionSummary {
 }
 
 /// A sound output in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioSummary {
     /// Its id.
     pub id: String,

@@ -22,6 +22,11 @@ pub struct Capacity {
 }
 
 impl Handle {
+    /// Milliseconds since 1970 on the store's clock.
+    pub async fn now_ms(&self) -> Result<u64> {
+        Ok(self.farm.store().now_ms().await?)
+    }
+
     /// Nodes that showed a sign of life lately, by id.
     pub async fn nodes(&self) -> Result<Vec<NodeRecord>> {
         Ok(self

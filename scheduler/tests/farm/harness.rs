@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running scheduler. Stops when it is dropped.
 pub(crate) struct Farm {
     pub(crate) storage: Storage,
+    pub(crate) config: Config,
     pub(crate) channel: Channel,
     pub(crate) sources: TempDir,
     stop: CancellationToken,
@@ -53,7 +54,7 @@ impl Farm {
         let roots = SourceRoots::new([sources.path().to_str().unwrap()]).unwrap();
         let mut config = Config::new(storage.clone(), store, roots);
         change(&mut config);
-        let scheduler = Scheduler::new(config).unwrap();
+        let scheduler = Scheduler::new(config.clone()).unwrap();
         let stop = CancellationToken::new();
         let channel = scheduler.in_process(stop.clone()).await.unwrap();
         scheduler.recover().await.unwrap();
@@ -61,12 +62,19 @@ impl Farm {
         let _guard = stop.clone().drop_guard();
         Self {
             storage,
+            config,
             channel,
             sources,
             stop,
             _guard,
             running,
         }
+    }
+
+    /// Another scheduler on the same store and storage, until this one stops.
+    pub(crate) fn spawn_replica(&self) {
+        let replica = Scheduler::new(self.config.clone()).unwrap();
+        tokio::spawn(replica.run(self.stop.clone()));
     }
 
     /// Stops it and waits until it has stopped.

@@ -2,9 +2,10 @@
 
 use crate::harness::Farm;
 use crate::node::Script;
+use model::catalog::CatalogEntry;
 use model::qc::Action;
 use model::task::{Claim, Committed, TaskKind};
-use model::{FailureKind, JobId, layout};
+use model::{FailureKind, JobId, TitleId, layout};
 use proto::v1;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,29 @@ async fn many_jobs_on_many_nodes_all_end_with_versions_of_their_own() {
         (capacity.jobs, capacity.chunks_queued, capacity.nodes),
         (0, 0, 3)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_the_work_and_switch_the_catalog_once_for_each_job() {
+    let farm = Farm::start().await;
+    for id in ["n1", "n2"] {
+        farm.spawn_replica();
+        farm.spawn_node(id, Script::passing());
+    }
+    let mut jobs = Vec::new();
+    for _ in 0..10 {
+        jobs.push(farm.submit().await);
+    }
+    for job in &jobs {
+        farm.reaches(job, "published").await;
+    }
+    let title = TitleId::new("bunny").unwrap();
+    let entry: CatalogEntry = farm
+        .storage
+        .get_json(&layout::catalog(&title))
+        .await
+        .unwrap();
+    assert_eq!((entry.revision, entry.history.len()), (10, 9));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,107 @@
+//! One turn of a job: look, decide, perform, until there is nothing to do; and what follows when that
+//! cannot be done.
+
+use super::{look, perform};
+use crate::farm::Farm;
+use crate::lifecycle::decide;
+use crate::policy::retry;
+use crate::{Error, Result};
+use model::job::Phase;
+use model::{Failure, FailureKind, JobId};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use store::{Advance, Attention};
+use tracing::{debug, warn};
+
+/// Decisions in a row about one job. A job reaches its end in fewer than ten; more are a loop.
+const ROUNDS_MAX: u32 = 32;
+
+/// Errors in a row after which a job fails; with the waits between them some minutes.
+const ERRORS_MAX: u32 = 12;
+
+/// Errors in a row by job, to wait longer each time.
+#[derive(Default)]
+pub(super) struct ErrorCounts(Mutex<HashMap<JobId, u32>>);
+
+impl ErrorCounts {
+    fn raise(&self, job: &JobId) -> u32 {
+        let mut counts = self.0.lock();
+        let count = counts.entry(job.clone()).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    fn clear(&self, job: &JobId) {
+        self.0.lock().remove(job);
+    }
+}
+
+/// Decides about a job that was handed out, and settles it.
+pub(super) async fn attend(farm: &Farm, errors: &ErrorCounts, attention: &Attention) {
+    let job = &attention.job;
+    match drive(farm, job).await {
+        Ok(()) => errors.clear(job),
+        Err(error) => trouble(farm, errors, job, error).await,
+    }
+    if let Err(error) = farm.store().settle(attention).await {
+        // The hold ends by itself and the job is looked at again.
+        debug!(job_id = %job, %error, "job could not be settled");
+    }
+}
+
+/// Looks, decides and performs until there is nothing to do.
+async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        let view = look::look(farm, job).await?;
+        let actions = decide(&view);
+        if actions.is_empty() {
+            return Ok(());
+        }
+        for action in &actions {
+            debug!(job_id = %job, phase = %view.job.phase, ?action, "decided");
+            if perform::perform(farm, &view, action).await? == ControlFlow::Break(()) {
+                break;
+            }
+        }
+    }
+    let reason = format!("{ROUNDS_MAX} decisions did not bring it to rest");
+    Err(Error::Conflict {
+        what: format!("job {job}"),
+        reason,
+    })
+}
+
+/// Comes back later, and longer each time; gives the job up when that never helps.
+async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
+    let count = errors.raise(job);
+    warn!(job_id = %job, count, %error, "decision could not be carried out");
+    if count >= ERRORS_MAX && error.kind() != FailureKind::Transient {
+        let failure = Failure::new(error.kind(), "scheduler", error.to_string());
+        match give_up(farm, job, failure).await {
+            Ok(()) => return errors.clear(job),
+            Err(error) => warn!(job_id = %job, %error, "job could not be given up"),
+        }
+    }
+    let longest = retry::backoff(count);
+    let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
+    // A nudge outlives the settling of a held job.
+    if let Err(error) = farm.store().nudge(job, delay).await {
+        warn!(job_id = %job, %error, "job could not be called for again");
+    }
+}
+
+async fn give_up(farm: &Farm, job: &JobId, failure: Failure) -> Result<()> {
+    let from = farm.store().job(job).await?.phase;
+    if from.is_final() {
+        return Ok(());
+    }
+    let advance = Advance {
+        from,
+        to: Phase::Failed,
+        add: Vec::new(),
+        failure: Some(failure),
+        title_version: None,
+    };
+    farm.advance(job, &advance).await.map(|_| ())
+}
