@@ -7,7 +7,7 @@ use crate::lifecycle::decide;
 use crate::policy::retry;
 use crate::{Error, Result};
 use model::job::Phase;
-use model::{Failure, FailureKind, JobId};
+use model::{Failure, JobId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 /// Decisions in a row about one job. A job reaches its end in fewer than ten; more are a loop.
 const ROUNDS_MAX: u32 = 32;
 
-/// Errors in a row after which a job fails; with the waits between them some minutes.
+/// Errors in a row after which a job fails if waiting cannot help; with the waits some minutes.
 const ERRORS_MAX: u32 = 12;
 
 /// Errors in a row by job, to wait longer each time.
@@ -76,7 +76,7 @@ async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
 async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
     let count = errors.raise(job);
     warn!(job_id = %job, count, %error, "decision could not be carried out");
-    if count >= ERRORS_MAX && error.kind() != FailureKind::Transient {
+    if count >= ERRORS_MAX && lasts(&error) {
         let failure = Failure::new(error.kind(), "scheduler", error.to_string());
         match give_up(farm, job, failure).await {
             Ok(()) => return errors.clear(job),
@@ -88,6 +88,20 @@ async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
     // A nudge outlives the settling of a held job.
     if let Err(error) = farm.store().nudge(job, delay).await {
         warn!(job_id = %job, %error, "job could not be called for again");
+    }
+}
+
+/// Whether waiting cannot help: something is missing, broken or in contradiction. An outage of store or
+/// storage is waited out, however long it takes.
+fn lasts(error: &Error) -> bool {
+    match error {
+        Error::Storage(error) => matches!(
+            error,
+            storage::Error::NotFound { .. } | storage::Error::Corrupt { .. }
+        ),
+        Error::Store(error) => !matches!(error, store::Error::Unavailable { .. }),
+        Error::Full { .. } => false,
+        _ => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! From submission to an end.
 
-use crate::harness::Farm;
+use crate::harness::{Farm, eventually};
 use crate::node::Script;
 use model::catalog::CatalogEntry;
 use model::qc::Action;
@@ -224,7 +224,7 @@ async fn a_broken_plan_ends_the_job_and_says_why() {
         ("bad_input", "plan")
     );
     let id = JobId::new(job).unwrap();
-    let report = crate::harness::eventually("report", || async {
+    let report = eventually("report", || async {
         farm.storage
             .find_json::<model::catalog::Report>(&layout::report(&id))
             .await
@@ -233,5 +233,42 @@ async fn a_broken_plan_ends_the_job_and_says_why() {
     assert_eq!(
         report.await.job.failure.unwrap().kind,
         FailureKind::BadInput
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_stays_unreadable_ends_the_job_after_some_minutes() {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let farm = Farm::with(clock.clone(), |_| {}).await;
+    let mut node = farm.node("n1", Script::passing());
+    node.register().await;
+    let job = farm.submit().await;
+    let id = JobId::new(job.clone()).unwrap();
+    let grant = node.take().await.unwrap();
+    assert_eq!(node.claim(&grant).await, Claim::Unit(0));
+    let broken = &b"{ \"source\": "[..];
+    farm.storage
+        .put(&layout::source_info(&id), broken.into())
+        .await
+        .unwrap();
+    assert_eq!(node.commit(&grant, 0).await, Committed::Accepted);
+    let failure = eventually("the job is given up", || async {
+        clock.advance(Duration::from_secs(61));
+        let request = v1::GetJobRequest { id: job.clone() };
+        let record = farm
+            .client()
+            .get_job(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .job
+            .unwrap();
+        (record.phase == "failed").then(|| record.failure.unwrap())
+    });
+    let failure = failure.await;
+    assert_eq!(failure.kind, "storage");
+    assert!(
+        failure.message.contains("probe.json is corrupt"),
+        "{failure:?}"
     );
 }
