@@ -24,7 +24,12 @@ pub(crate) fn has_vmaf() -> bool {
 }
 
 /// Compares an output with the source scaled to its size.
-pub(crate) fn compare(source: &Path, output: &Path, width: u32, height: u32) -> anyhow::Result<Quality> {
+pub(crate) fn compare(
+    source: &Path,
+    output: &Path,
+    width: u32,
+    height: u32,
+) -> anyhow::Result<Quality> {
     let base = format!(
         "[0:v]settb=AVTB,setpts=N*1000,format=yuv420p[a];\
          [1:v]scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p[b]"

@@ -5,11 +5,24 @@ use clap::{Parser, Subcommand};
 
 /// A self-hosted media farm: titles go in, checked and published renditions come out.
 #[derive(Debug, Parser)]
-#[command(name = "magpie", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 published or done, 1 rejected or failed, 2 usage, 3 waiting for review.")]
+#[command(
+    name = "magpie",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
+#[command(
+    after_help = "Exit codes: 0 published or done, 1 rejected or failed, 2 usage, 3 waiting for review."
+)]
 pub struct Cli {
     /// What is logged to standard error, such as `info` or `scheduler=debug`.
-    #[arg(long, global = true, env = "MAGPIE_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "MAGPIE_LOG",
+        default_value = "warn",
+        value_name = "FILTER"
+    )]
     pub log: String,
     /// Print results as JSON, one value a line.
     #[arg(long, global = true)]

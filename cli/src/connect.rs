@@ -15,7 +15,12 @@ use tonic::transport::{Channel, Endpoint};
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
     /// URL of a scheduler.
-    #[arg(long, env = "MAGPIE_SCHEDULER", default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    #[arg(
+        long,
+        env = "MAGPIE_SCHEDULER",
+        default_value = "http://127.0.0.1:7400",
+        value_name = "URL"
+    )]
     pub scheduler: String,
     /// File with the bearer token that the scheduler asks for.
     #[arg(long, env = "MAGPIE_TOKEN_FILE", value_name = "FILE")]
@@ -27,9 +32,14 @@ pub struct Connection {
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Bearer {
-    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+    fn call(
+        &mut self,
+        mut request: tonic::Request<()>,
+    ) -> Result<tonic::Request<()>, tonic::Status> {
         if let Some(token) = &self.0 {
-            request.metadata_mut().insert("authorization", token.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
         }
         Ok(request)
     }
@@ -42,7 +52,10 @@ impl Connection {
     /// A channel that connects when it is first used and reconnects by itself.
     pub fn channel(&self) -> anyhow::Result<Channel> {
         let endpoint = Endpoint::from_shared(self.scheduler.clone()).map_err(|e| {
-            usage(format!("scheduler URL {:?}: {e}", self.scheduler), "write it as http://host:port")
+            usage(
+                format!("scheduler URL {:?}: {e}", self.scheduler),
+                "write it as http://host:port",
+            )
         })?;
         Ok(endpoint
             .connect_timeout(Duration::from_secs(5))
@@ -53,14 +66,19 @@ impl Connection {
 
     /// The token, read from its file.
     pub fn token(&self) -> anyhow::Result<Option<String>> {
-        self.token_file.as_ref().map(|path| read_secret(path)).transpose()
+        self.token_file
+            .as_ref()
+            .map(|path| read_secret(path))
+            .transpose()
     }
 
     /// A client of the farm.
     pub fn client(&self) -> anyhow::Result<Client> {
         let bearer = match self.token()? {
             Some(token) => Bearer(Some(
-                format!("Bearer {token}").parse().context("the token has odd characters")?,
+                format!("Bearer {token}")
+                    .parse()
+                    .context("the token has odd characters")?,
             )),
             None => Bearer::default(),
         };
@@ -70,11 +88,18 @@ impl Connection {
 
 /// Reads a secret from a file: its first line, without white space around it.
 pub fn read_secret(path: &std::path::Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| usage(format!("{}: {e}", path.display()), "the file must be readable"))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        usage(
+            format!("{}: {e}", path.display()),
+            "the file must be readable",
+        )
+    })?;
     match text.lines().next().map(str::trim) {
         Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
-        _ => Err(usage(format!("{} is empty", path.display()), "its first line is the secret")),
+        _ => Err(usage(
+            format!("{} is empty", path.display()),
+            "its first line is the secret",
+        )),
     }
 }
 
@@ -85,9 +110,10 @@ pub fn explain(status: &tonic::Status) -> anyhow::Error {
             format!("the scheduler does not answer: {}", status.message()),
             "start one with `magpie scheduler`, or name it with --scheduler",
         ),
-        tonic::Code::Unauthenticated => {
-            usage("the scheduler wants a token", "name its file with --token-file")
-        }
+        tonic::Code::Unauthenticated => usage(
+            "the scheduler wants a token",
+            "name its file with --token-file",
+        ),
         tonic::Code::InvalidArgument => usage(status.message(), "see `magpie help`"),
         _ => anyhow::anyhow!("{}", status.message()),
     }

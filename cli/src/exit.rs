@@ -50,5 +50,9 @@ pub struct UsageError {
 
 /// Shorthand for a usage error as `anyhow::Error`.
 pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    UsageError { message: message.into(), hint: hint.into() }.into()
+    UsageError {
+        message: message.into(),
+        hint: hint.into(),
+    }
+    .into()
 }

@@ -1,7 +1,10 @@
 //! The magpie command. `magpie worker` is for the node agent only: it is looked for before anything
 //! else happens, because a sandbox must be entered before any thread is started.
 
-#![allow(unreachable_pub, reason = "a binary has no callers; `pub` marks what a module offers to its siblings")]
+#![allow(
+    unreachable_pub,
+    reason = "a binary has no callers; `pub` marks what a module offers to its siblings"
+)]
 
 mod args;
 mod commands;
@@ -21,18 +24,31 @@ use printer::{Format, Printer};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == "worker") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "worker")
+    {
         return node_agent::worker::main();
     }
     let cli = Cli::parse();
-    let printer = Printer::new(if cli.json { Format::Json } else { Format::Human });
+    let printer = Printer::new(if cli.json {
+        Format::Json
+    } else {
+        Format::Human
+    });
     let filter = tracing_subscriber::EnvFilter::try_new(&cli.log);
     let Ok(filter) = filter else {
         printer.error(&format!("error: --log {:?} is not a filter", cli.log));
         return Exit::Usage.into();
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             printer.error(&format!("error: no runtime: {error}"));
@@ -56,7 +72,7 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<Exit> {
         Command::Jobs(args) => commands::jobs::run(args, printer).await,
         Command::Nodes(args) => commands::nodes::run(args, printer).await,
         Command::Cancel(args) => commands::cancel::run(args, printer).await,
-        Command::Doctor(args) => commands::doctor::run(args, printer),
+        Command::Doctor(args) => commands::doctor::run(args, printer).await,
         Command::Dlq(args) => commands::dlq::run(args, printer).await,
         Command::Review(args) => commands::review::run(args, printer).await,
         Command::Publish(args) => commands::publish::run(args, printer).await,

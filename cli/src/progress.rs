@@ -3,8 +3,9 @@
 
 use crate::printer::Printer;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use model::plan::PlanSummary;
+use node_agent::Event;
 use proto::v1::{JobDetail, Task};
+use scheduler::PlanSummary;
 use std::collections::BTreeMap;
 
 /// The bars of one job.
@@ -15,6 +16,11 @@ pub struct Progress {
     phase: Option<ProgressBar>,
     printer: Printer,
     said: String,
+    summary: Option<PlanSummary>,
+    /// Frames of units under way, by task and unit.
+    under_way: BTreeMap<(String, u32), u64>,
+    /// Frames of committed units, by task.
+    committed: BTreeMap<String, u64>,
 }
 
 impl Progress {
@@ -27,6 +33,9 @@ impl Progress {
             phase: None,
             printer,
             said: String::new(),
+            summary: None,
+            under_way: BTreeMap::new(),
+            committed: BTreeMap::new(),
         }
     }
 
@@ -47,12 +56,49 @@ impl Progress {
         }
         let phase = self.phase.get_or_insert_with(|| {
             let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed_precise}");
-            self.bars.add(ProgressBar::new_spinner().with_style(style_or_default(style)))
+            self.bars
+                .add(ProgressBar::new_spinner().with_style(style_or_default(style)))
         });
         phase.set_message(sentence);
         phase.tick();
         if let Ok(summary) = serde_json::from_str::<PlanSummary>(&detail.plan_summary_json) {
+            self.summary = Some(summary.clone());
             self.draw(&summary, &detail.tasks);
+        }
+    }
+
+    /// Takes note of what a node of this process does: finer than what the farm knows of it.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Progress {
+                chunk,
+                unit,
+                done,
+                frames_per_second,
+                ..
+            } if *frames_per_second > 0.0 => {
+                let task = chunk.task.name.to_string();
+                self.under_way
+                    .insert((task.clone(), *unit), u64::from(*done));
+                self.advance(&task);
+            }
+            Event::Committed { chunk, unit, .. } => {
+                self.under_way.remove(&(chunk.task.name.to_string(), *unit));
+            }
+            _ => {}
+        }
+    }
+
+    /// Moves the bars of a task's renditions on; never back.
+    fn advance(&self, task: &str) {
+        let Some(summary) = &self.summary else { return };
+        let under_way = self.under_way.iter().filter(|((name, _), _)| name == task);
+        let frames: u64 = under_way.map(|(_, frames)| frames).sum();
+        let frames = frames + self.committed.get(task).copied().unwrap_or(0);
+        for rendition in summary.renditions.iter().filter(|one| one.task == task) {
+            if let Some(bar) = self.by_id.get(&rendition.id) {
+                bar.set_position(bar.position().max(frames.min(u64::from(summary.frames))));
+            }
         }
     }
 
@@ -60,16 +106,21 @@ impl Progress {
         for rendition in &summary.renditions {
             let task = tasks.iter().find(|task| name_of(task) == rendition.task);
             let frames = task.map_or(0, |t| t.committed.iter().map(|u| u64::from(u.frames)).sum());
+            self.committed.insert(rendition.task.clone(), frames);
             let reused = task.is_some_and(|t| t.committed.iter().any(|u| u.reused));
-            self.bar(&rendition.id, u64::from(summary.frames), "frames").set_position(frames);
+            self.bar(&rendition.id, u64::from(summary.frames), "frames");
+            self.advance(&rendition.task);
             if reused && let Some(bar) = self.by_id.get(&rendition.id) {
                 bar.set_message("some segments were found and not encoded again");
             }
         }
-        let single = tasks.iter().filter(|task| !name_of(task).starts_with("video-"));
+        let single = tasks
+            .iter()
+            .filter(|task| !name_of(task).starts_with("video-"));
         for task in single.filter(|task| name_of(task) != "probe") {
             let name = name_of(task).to_owned();
-            self.bar(&name, u64::from(task.units), "").set_position(u64::from(task.units_done));
+            self.bar(&name, u64::from(task.units), "")
+                .set_position(u64::from(task.units_done));
         }
     }
 

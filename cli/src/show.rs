@@ -28,7 +28,10 @@ pub fn job(printer: Printer, job: &Job) -> anyhow::Result<()> {
     }
     printer.line(&format!("{}  {}  {}", job.id, job.title, job.phase));
     if let Some(failure) = &job.failure {
-        printer.line(&format!("{} in {}: {}", failure.kind, failure.place, failure.message));
+        printer.line(&format!(
+            "{} in {}: {}",
+            failure.kind, failure.place, failure.message
+        ));
     }
     Ok(())
 }
@@ -48,7 +51,10 @@ pub fn jobs(printer: Printer, jobs: &[Job]) -> anyhow::Result<()> {
         ("failure", Side::Left),
     ]);
     for job in jobs {
-        let failure = job.failure.as_ref().map(|f| format!("{}: {}", f.kind, f.message));
+        let failure = job
+            .failure
+            .as_ref()
+            .map(|f| format!("{}: {}", f.kind, f.message));
         table.row([
             job.id.clone(),
             job.title.clone(),
@@ -81,7 +87,11 @@ pub fn nodes(printer: Printer, nodes: &[Node], capacity: &Capacity) -> anyhow::R
         ("holds", Side::Left),
     ]);
     for node in nodes {
-        let gpus = if node.gpus.is_empty() { "none".to_owned() } else { node.gpus.join(", ") };
+        let gpus = if node.gpus.is_empty() {
+            "none".to_owned()
+        } else {
+            node.gpus.join(", ")
+        };
         table.row([
             node.id.clone(),
             node.host.clone(),
@@ -89,7 +99,12 @@ pub fn nodes(printer: Printer, nodes: &[Node], capacity: &Capacity) -> anyhow::R
             format!("{:.1} GiB", node.memory_bytes as f64 / f64::from(1 << 30)),
             gpus,
             format!("{}/{}", node.holds.len(), node.slots),
-            if node.draining { "draining" } else { "taking work" }.to_owned(),
+            if node.draining {
+                "draining"
+            } else {
+                "taking work"
+            }
+            .to_owned(),
             ago(node.seen_at_ms),
             node.holds.join(" "),
         ]);
@@ -119,13 +134,17 @@ pub fn dead_chunks(printer: Printer, chunks: &[DeadChunk]) -> anyhow::Result<()>
         ("last failure", Side::Left),
     ]);
     for chunk in chunks {
-        let last = chunk.attempts.last().and_then(|attempt| attempt.failure.as_ref());
+        let last = chunk
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.failure.as_ref());
         table.row([
             chunk.id.clone(),
             chunk.units.len().to_string(),
             chunk.attempts.len().to_string(),
             ago(chunk.dead_at_ms),
-            last.map(|f| format!("{}: {}", f.kind, f.message)).unwrap_or_default(),
+            last.map(|f| format!("{}: {}", f.kind, f.message))
+                .unwrap_or_default(),
         ]);
     }
     printer.line(&table.render());
@@ -139,7 +158,9 @@ pub fn dead_chunk(printer: Printer, chunk: &DeadChunk) -> anyhow::Result<()> {
     }
     printer.line(&format!("{}: units {:?}", chunk.id, chunk.units));
     for attempt in &chunk.attempts {
-        let Some(failure) = &attempt.failure else { continue };
+        let Some(failure) = &attempt.failure else {
+            continue;
+        };
         printer.line(&format!(
             "{} on {}: {} in {}: {}",
             ago(attempt.at_ms),

@@ -2,13 +2,12 @@
 
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::show::duration;
 use crate::table::{Side, Table};
 use model::catalog::{CatalogEntry, PackageManifest};
 use model::job::Phase;
-use model::plan::PlanSummary;
 use model::qc::Verdict;
 use proto::v1::JobDetail;
+use scheduler::PlanSummary;
 use serde::Serialize;
 
 /// What only a command that ran the whole farm itself knows.
@@ -36,7 +35,9 @@ struct Output<'a> {
 
 /// Prints what came of the job and answers with the exit code that says so.
 pub fn print(printer: Printer, detail: &JobDetail, extra: Option<&Extra>) -> anyhow::Result<Exit> {
-    let Some(job) = &detail.job else { anyhow::bail!("the scheduler sent a job without a job") };
+    let Some(job) = &detail.job else {
+        anyhow::bail!("the scheduler sent a job without a job")
+    };
     let phase: Phase = job.phase.parse().map_err(anyhow::Error::msg)?;
     let output = Output {
         job: &job.id,
@@ -61,7 +62,10 @@ fn human(printer: Printer, output: &Output<'_>, waiting_for: &str) {
         printer.line(&tracks(package));
         printer.line("");
     }
-    printer.line(&format!("{}  {}  {}", output.job, output.title, output.phase));
+    printer.line(&format!(
+        "{}  {}  {}",
+        output.job, output.title, output.phase
+    ));
     if !waiting_for.is_empty() {
         printer.line(&format!("waits for: {waiting_for}"));
     }
@@ -72,17 +76,30 @@ fn human(printer: Printer, output: &Output<'_>, waiting_for: &str) {
         quality(printer, verdict);
     }
     if let Some(failure) = output.failure {
-        printer.line(&format!("{} in {}: {}", failure.kind, failure.place, failure.message));
+        printer.line(&format!(
+            "{} in {}: {}",
+            failure.kind, failure.place, failure.message
+        ));
         for line in failure.evidence.lines() {
             printer.line(&format!("    {line}"));
         }
     }
     if output.phase == Phase::Review.as_str() {
-        printer.line(&format!("answer with: magpie review approve|reject {}", output.job));
+        printer.line(&format!(
+            "answer with: magpie review approve|reject {}",
+            output.job
+        ));
     }
     if let Some(published) = &output.published {
-        let root = output.extra.and_then(|extra| extra.folder.clone()).unwrap_or_default();
-        let root = if root.is_empty() { published.path.clone() } else { format!("{root}/{}", published.path) };
+        let root = output
+            .extra
+            .and_then(|extra| extra.folder.clone())
+            .unwrap_or_default();
+        let root = if root.is_empty() {
+            published.path.clone()
+        } else {
+            format!("{root}/{}", published.path)
+        };
         printer.line(&format!("HLS   {root}/{}", published.hls));
         printer.line(&format!("DASH  {root}/{}", published.dash));
     }
@@ -99,10 +116,22 @@ fn tracks(package: &PackageManifest) -> String {
         ("language", Side::Left),
         ("loudness", Side::Right),
     ]);
-    let rate = |bps: u64| if bps == 0 { String::new() } else { format!("{} kb/s", bps.div_ceil(1000)) };
+    let rate = |bps: u64| {
+        if bps == 0 {
+            String::new()
+        } else {
+            format!("{} kb/s", bps.div_ceil(1000))
+        }
+    };
     for track in &package.tracks {
-        let size = if track.width == 0 { String::new() } else { format!("{}x{}", track.width, track.height) };
-        let loudness = track.loudness_centi_lufs.map(|l| format!("{:.1} LUFS", f64::from(l) / 100.0));
+        let size = if track.width == 0 {
+            String::new()
+        } else {
+            format!("{}x{}", track.width, track.height)
+        };
+        let loudness = track
+            .loudness_centi_lufs
+            .map(|l| format!("{:.1} LUFS", f64::from(l) / 100.0));
         table.row([
             track.id.clone(),
             track.codecs.clone(),
@@ -118,13 +147,19 @@ fn tracks(package: &PackageManifest) -> String {
 }
 
 fn speed(printer: Printer, plan: &PlanSummary, extra: Option<&Extra>) {
-    let mut line = format!("{} long", duration(plan.duration.round().unsigned_abs()));
-    if let Some(rate) = plan.frame_rate {
-        line += &format!(", {} frames at {rate} per second ({})", plan.frames, plan.map_reason);
+    let mut line = format!("{:.2} s long", plan.duration_seconds);
+    if plan.frames > 0 {
+        line += &format!(
+            ", {} frames at {} per second ({})",
+            plan.frames, plan.frame_rate, plan.frame_map
+        );
     }
     if let Some(extra) = extra.filter(|extra| extra.elapsed_seconds > 0.0) {
-        let factor = plan.duration.as_f64() / extra.elapsed_seconds;
-        line += &format!("; took {:.1} s, {factor:.2}x real time", extra.elapsed_seconds);
+        let factor = plan.duration_seconds / extra.elapsed_seconds;
+        line += &format!(
+            "; took {:.1} s, {factor:.2}x real time",
+            extra.elapsed_seconds
+        );
     }
     printer.line(&line);
 }
@@ -138,8 +173,17 @@ fn quality(printer: Printer, verdict: &Verdict) {
         verdict.not_applicable.len()
     ));
     for finding in &verdict.findings {
-        let from = finding.start.map(|t| format!(" from {:.2} s", t.as_f64())).unwrap_or_default();
-        let to = finding.end.map(|t| format!(" to {:.2} s", t.as_f64())).unwrap_or_default();
-        printer.line(&format!("  {}{from}{to}: {}", finding.track, finding.message));
+        let from = finding
+            .start
+            .map(|t| format!(" from {:.2} s", t.as_f64()))
+            .unwrap_or_default();
+        let to = finding
+            .end
+            .map(|t| format!(" to {:.2} s", t.as_f64()))
+            .unwrap_or_default();
+        printer.line(&format!(
+            "  {}{from}{to}: {}",
+            finding.track, finding.message
+        ));
     }
 }

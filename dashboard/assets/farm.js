@@ -13,8 +13,8 @@ const button = (text, path, body) => Object.assign(make("button", text), { oncli
 function figures(farm) {
   const busy = farm.nodes.reduce((sum, node) => sum + node.holds.length, 0);
   const slots = farm.nodes.reduce((sum, node) => sum + node.info.slots, 0);
-  const all = [["jobs open", farm.depth.jobs], ["chunks queued", farm.depth.chunks_queued], ["chunks running", farm.depth.chunks_held],
-    ["work left", rest(farm.depth.seconds_left / Math.max(1, slots))], ["slots busy", `${busy}/${slots}`], ["dead", farm.depth.dead]];
+  const all = [["jobs open", farm.capacity.depth.jobs], ["chunks queued", farm.capacity.depth.chunks_queued], ["chunks running", farm.capacity.depth.chunks_held],
+    ["work left", rest(farm.capacity.depth.seconds_left / Math.max(1, slots))], ["slots busy", `${busy}/${slots}`], ["dead", farm.capacity.depth.dead]];
   by("figures").replaceChildren(...all.map(([name, value]) => { const box = make("div", "", "figure"); box.append(make("b", value), make("span", name)); return box; }));
 }
 

@@ -19,7 +19,10 @@ fn file(content_type: &'static str, body: &'static str) -> Response {
         (CONTENT_TYPE, content_type),
         (CACHE_CONTROL, "no-cache"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("content-security-policy"), CONTENT_POLICY),
+        (
+            HeaderName::from_static("content-security-policy"),
+            CONTENT_POLICY,
+        ),
     ];
     (headers, body).into_response()
 }

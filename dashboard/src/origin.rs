@@ -19,14 +19,19 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Serves `titles/...` of a storage.
 pub(crate) fn router(storage: Storage) -> Router {
-    Router::new().route("/titles/{*path}", get(serve).options(preflight)).with_state(storage)
+    Router::new()
+        .route("/titles/{*path}", get(serve).options(preflight))
+        .with_state(storage)
 }
 
 async fn preflight() -> Response {
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_HEADERS, "range"),
-        (axum::http::header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (
+            axum::http::header::ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, HEAD, OPTIONS",
+        ),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
@@ -37,7 +42,10 @@ async fn serve(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+    if path
+        .split('/')
+        .any(|part| part.is_empty() || part.starts_with('.'))
+    {
         return StatusCode::NOT_FOUND.into_response();
     }
     let path = format!("titles/{path}");
@@ -81,11 +89,23 @@ fn describe(
     insert(response, CACHE_CONTROL, IMMUTABLE);
     insert(response, ACCEPT_RANGES, "bytes");
     insert(response, ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    insert(response, ACCESS_CONTROL_EXPOSE_HEADERS, "content-length, content-range");
-    insert(response, CONTENT_LENGTH, &(range.end - range.start).to_string());
+    insert(
+        response,
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        "content-length, content-range",
+    );
+    insert(
+        response,
+        CONTENT_LENGTH,
+        &(range.end - range.start).to_string(),
+    );
     if status == StatusCode::PARTIAL_CONTENT {
         let last = range.end.saturating_sub(1);
-        insert(response, CONTENT_RANGE, &format!("bytes {}-{last}/{size}", range.start));
+        insert(
+            response,
+            CONTENT_RANGE,
+            &format!("bytes {}-{last}/{size}", range.start),
+        );
     }
 }
 
@@ -142,7 +162,11 @@ fn parse_range(text: &str, size: u64) -> Asked {
         (Err(_), Ok(count)) if first.trim().is_empty() => size.saturating_sub(count)..size,
         _ => return Asked::Whole,
     };
-    if range.start >= range.end { Asked::Outside } else { Asked::Part(range) }
+    if range.start >= range.end {
+        Asked::Outside
+    } else {
+        Asked::Part(range)
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +191,10 @@ mod tests {
     async fn ask(path: &str, range: Option<&str>) -> Response {
         let storage = Storage::open("memory:").unwrap();
         let body = bytes::Bytes::from_static(b"0123456789");
-        storage.put("titles/t/v1/a.m4s", body.clone()).await.unwrap();
+        storage
+            .put("titles/t/v1/a.m4s", body.clone())
+            .await
+            .unwrap();
         storage.put("jobs/j/ticket.json", body).await.unwrap();
         let mut request = Request::builder().uri(path);
         if let Some(range) = range {
@@ -184,14 +211,24 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_RANGE], "bytes 2-4/10");
         assert_eq!(response.headers()[CONTENT_TYPE], "video/iso.segment");
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-        let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 100)
+            .await
+            .unwrap();
         assert_eq!(&body[..], b"234");
     }
 
     #[tokio::test]
     async fn nothing_but_titles_is_served() {
-        for path in ["/jobs/j/ticket.json", "/titles/../jobs/j/ticket.json", "/titles/t/v1/none"] {
-            assert_eq!(ask(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
+        for path in [
+            "/jobs/j/ticket.json",
+            "/titles/../jobs/j/ticket.json",
+            "/titles/t/v1/none",
+        ] {
+            assert_eq!(
+                ask(path, None).await.status(),
+                StatusCode::NOT_FOUND,
+                "{path}"
+            );
         }
         let whole = ask("/titles/t/v1/a.m4s", None).await;
         assert_eq!(whole.status(), StatusCode::OK);

@@ -26,7 +26,10 @@ pub(crate) fn playing(storage: Storage) -> Router {
     Router::new()
         .route("/watch/{title}", get(|| async { assets::player_page() }))
         .route("/published", get(|| async { assets::titles_page() }))
-        .route("/assets/titles.js", get(|| async { assets::titles_script() }))
+        .route(
+            "/assets/titles.js",
+            get(|| async { assets::titles_script() }),
+        )
         .merge(assets::shared())
         .merge(catalog)
         .merge(origin::router(storage))
@@ -39,7 +42,10 @@ async fn list(State(storage): State<Storage>) -> Response {
     };
     let mut entries = Vec::new();
     for name in names {
-        match storage.find_json::<CatalogEntry>(&format!("{}/{name}", layout::CATALOG)).await {
+        match storage
+            .find_json::<CatalogEntry>(&format!("{}/{name}", layout::CATALOG))
+            .await
+        {
             Ok(entry) => entries.extend(entry),
             Err(error) => tracing::warn!(%error, "catalog entry could not be read"),
         }
@@ -48,8 +54,13 @@ async fn list(State(storage): State<Storage>) -> Response {
 }
 
 async fn entry(State(storage): State<Storage>, Path(title): Path<String>) -> Response {
-    let Ok(title) = TitleId::new(title) else { return StatusCode::NOT_FOUND.into_response() };
-    match storage.find_json::<CatalogEntry>(&layout::catalog(&title)).await {
+    let Ok(title) = TitleId::new(title) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match storage
+        .find_json::<CatalogEntry>(&layout::catalog(&title))
+        .await
+    {
         Ok(Some(entry)) => Json(entry).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => unavailable(&error),

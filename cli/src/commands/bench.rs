@@ -43,7 +43,10 @@ pub fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let default = || std::env::temp_dir().join(format!("magpie-bench-{}", std::process::id()));
     let scratch = peers.scratch.unwrap_or_else(default);
     if scratch.exists() {
-        return Err(usage(format!("{} exists", scratch.display()), "name a folder that does not"));
+        return Err(usage(
+            format!("{} exists", scratch.display()),
+            "name a folder that does not",
+        ));
     }
     let options = Options {
         magpie: std::env::current_exe()?,
@@ -76,7 +79,11 @@ fn today() -> anyhow::Result<String> {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     Ok(format!("{year:04}-{month:02}-{day:02}"))
 }

@@ -19,7 +19,11 @@ pub struct Args {
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut client = args.connection.client()?;
     let request = CancelJobRequest { id: args.job };
-    let job = client.cancel_job(request).await.map_err(|s| explain(&s))?.into_inner();
+    let job = client
+        .cancel_job(request)
+        .await
+        .map_err(|s| explain(&s))?
+        .into_inner();
     show::job(printer, &job)?;
     Ok(Exit::Success)
 }

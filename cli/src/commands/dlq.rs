@@ -45,7 +45,10 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         Verb::Show { chunk } => {
             let all = list(&mut client).await?;
             let Some(found) = all.iter().find(|one| one.id == chunk) else {
-                return Err(usage(format!("{chunk} is not in the DLQ"), "see `magpie dlq list`"));
+                return Err(usage(
+                    format!("{chunk} is not in the DLQ"),
+                    "see `magpie dlq list`",
+                ));
             };
             show::dead_chunk(printer, found)?;
         }
@@ -55,7 +58,10 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         }
         Verb::Drop { chunk } => {
             let request = DropDeadChunkRequest { id: chunk.clone() };
-            client.drop_dead_chunk(request).await.map_err(|s| explain(&s))?;
+            client
+                .drop_dead_chunk(request)
+                .await
+                .map_err(|s| explain(&s))?;
             printer.note(&format!("{chunk} was removed from the DLQ"));
         }
     }

@@ -32,7 +32,10 @@ pub struct Args {
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut client = args.connection.client()?;
     if let Some(id) = args.job {
-        let answer = client.get_job(GetJobRequest { id }).await.map_err(|s| explain(&s))?;
+        let answer = client
+            .get_job(GetJobRequest { id })
+            .await
+            .map_err(|s| explain(&s))?;
         summary::print(printer, &answer.into_inner(), None)?;
         return Ok(Exit::Success);
     }
@@ -47,7 +50,11 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
             page_size: left.min(500),
             page_token,
         };
-        let page = client.list_jobs(request).await.map_err(|s| explain(&s))?.into_inner();
+        let page = client
+            .list_jobs(request)
+            .await
+            .map_err(|s| explain(&s))?
+            .into_inner();
         left = left.saturating_sub(u32::try_from(page.jobs.len()).unwrap_or(u32::MAX));
         jobs.extend(page.jobs);
         page_token = page.next_page_token;

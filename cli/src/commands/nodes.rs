@@ -20,12 +20,23 @@ pub struct Args {
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut client = args.connection.client()?;
     if let Some(id) = args.drain {
-        client.drain_node(DrainNodeRequest { id: id.clone() }).await.map_err(|s| explain(&s))?;
-        printer.note(&format!("{id} finishes what it holds and takes nothing new"));
+        client
+            .drain_node(DrainNodeRequest { id: id.clone() })
+            .await
+            .map_err(|s| explain(&s))?;
+        printer.note(&format!(
+            "{id} finishes what it holds and takes nothing new"
+        ));
         return Ok(Exit::Success);
     }
-    let nodes = client.list_nodes(ListNodesRequest {}).await.map_err(|s| explain(&s))?;
-    let capacity = client.get_capacity(GetCapacityRequest {}).await.map_err(|s| explain(&s))?;
+    let nodes = client
+        .list_nodes(ListNodesRequest {})
+        .await
+        .map_err(|s| explain(&s))?;
+    let capacity = client
+        .get_capacity(GetCapacityRequest {})
+        .await
+        .map_err(|s| explain(&s))?;
     show::nodes(printer, &nodes.into_inner().nodes, &capacity.into_inner())?;
     Ok(Exit::Success)
 }

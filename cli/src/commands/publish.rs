@@ -45,7 +45,9 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
             vec![answer.map_err(|s| explain(&s))?.into_inner()]
         }
         Verb::Rollback { title, version } => {
-            let answer = client.rollback_title(RollbackTitleRequest { title, version }).await;
+            let answer = client
+                .rollback_title(RollbackTitleRequest { title, version })
+                .await;
             vec![answer.map_err(|s| explain(&s))?.into_inner()]
         }
     };

@@ -40,18 +40,32 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut client = args.connection.client()?;
     let (answer, verb) = match args.verb {
         Verb::List => {
-            let request =
-                ListJobsRequest { phases: vec!["review".to_owned()], page_size: 500, ..Default::default() };
-            let page = client.list_jobs(request).await.map_err(|s| explain(&s))?.into_inner();
+            let request = ListJobsRequest {
+                phases: vec!["review".to_owned()],
+                page_size: 500,
+                ..Default::default()
+            };
+            let page = client
+                .list_jobs(request)
+                .await
+                .map_err(|s| explain(&s))?
+                .into_inner();
             show::jobs(printer, &page.jobs)?;
             return Ok(Exit::Success);
         }
         Verb::Approve(answer) => (answer, "approve"),
         Verb::Reject(answer) => (answer, "reject"),
     };
-    let request =
-        ReviewJobRequest { id: answer.job, answer: verb.to_owned(), comment: answer.comment };
-    let job = client.review_job(request).await.map_err(|s| explain(&s))?.into_inner();
+    let request = ReviewJobRequest {
+        id: answer.job,
+        answer: verb.to_owned(),
+        comment: answer.comment,
+    };
+    let job = client
+        .review_job(request)
+        .await
+        .map_err(|s| explain(&s))?
+        .into_inner();
     show::job(printer, &job)?;
     Ok(Exit::Success)
 }

@@ -2,11 +2,11 @@
 
 use crate::exit::{Exit, usage};
 use crate::farm::listen::{http_address, serve_http};
+use crate::farm::signals;
 use crate::printer::Printer;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use storage::Storage;
-use tokio_util::sync::CancellationToken;
 
 /// Arguments of `magpie serve`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,10 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
 /// Opens a folder that must be there.
 fn open(folder: &Path) -> anyhow::Result<Storage> {
     let path = std::fs::canonicalize(folder).map_err(|e| {
-        usage(format!("{}: {e}", folder.display()), "name the folder of `magpie run --out`")
+        usage(
+            format!("{}: {e}", folder.display()),
+            "name the folder of `magpie run --out`",
+        )
     })?;
     Ok(Storage::open(&path.to_string_lossy())?)
 }
@@ -41,14 +44,15 @@ pub async fn serve(
 ) -> anyhow::Result<Exit> {
     let listener = http_address(address).await?;
     let page = title.map_or_else(String::new, |title| format!("watch/{title}"));
-    printer.note(&format!("watch at http://{}/{page} (Ctrl-C ends)", listener.local_addr()?));
-    let stop = CancellationToken::new();
-    let interrupted = stop.clone();
-    tokio::spawn(async move {
-        // Without a handler Ctrl-C ends the process at once, which is as good here.
-        let _ = tokio::signal::ctrl_c().await;
-        interrupted.cancel();
-    });
-    serve_http(listener, dashboard::titles(storage.clone()), stop).await?;
+    printer.note(&format!(
+        "watch at http://{}/{page} (Ctrl-C ends)",
+        listener.local_addr()?
+    ));
+    serve_http(
+        listener,
+        dashboard::titles(storage.clone()),
+        signals::stop()?,
+    )
+    .await?;
     Ok(Exit::Success)
 }

@@ -58,7 +58,11 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     request.has_priority = true;
     request.idempotency_key = args.idempotency_key;
     request.webhook_url = args.webhook;
-    let answer = client.submit_job(request).await.map_err(|s| explain(&s))?.into_inner();
+    let answer = client
+        .submit_job(request)
+        .await
+        .map_err(|s| explain(&s))?
+        .into_inner();
     let job = answer.job.context("the scheduler answered without a job")?;
     if answer.existed {
         printer.note("this key was submitted before; here is its job");
@@ -120,9 +124,17 @@ fn sidecar(text: &str) -> anyhow::Result<Sidecar> {
             "forced" => forced = true,
             "sdh" => hearing_impaired = true,
             other => {
-                return Err(usage(format!("{other:?} is not a flag"), "flags are forced and sdh"));
+                return Err(usage(
+                    format!("{other:?} is not a flag"),
+                    "flags are forced and sdh",
+                ));
             }
         }
     }
-    Ok(Sidecar { url: source_url(file)?, language, forced, hearing_impaired })
+    Ok(Sidecar {
+        url: source_url(file)?,
+        language,
+        forced,
+        hearing_impaired,
+    })
 }

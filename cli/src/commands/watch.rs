@@ -65,6 +65,9 @@ pub async fn follow(client: &mut Client, job: &str, printer: Printer) -> anyhow:
 
 /// Whether a job waits for a person or has ended.
 pub fn settled(detail: &JobDetail) -> bool {
-    let phase = detail.job.as_ref().and_then(|job| job.phase.parse::<Phase>().ok());
+    let phase = detail
+        .job
+        .as_ref()
+        .and_then(|job| job.phase.parse::<Phase>().ok());
     phase.is_some_and(|phase| phase.is_final() || phase == Phase::Review)
 }

@@ -31,9 +31,12 @@ pub async fn http_address(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| usage(format!("{address}: {e}"), "choose another address; port 0 takes a free one"))
+    TcpListener::bind(address).await.map_err(|e| {
+        usage(
+            format!("{address}: {e}"),
+            "choose another address; port 0 takes a free one",
+        )
+    })
 }
 
 /// Serves pages until `stop`.
@@ -42,6 +45,8 @@ pub async fn serve_http(
     pages: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    axum::serve(listener, pages)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
     Ok(())
 }

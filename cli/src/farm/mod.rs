@@ -3,3 +3,5 @@
 pub mod in_process;
 pub mod listen;
 pub mod redis_child;
+pub mod signals;
+pub mod systemd;

@@ -43,8 +43,23 @@ impl RedisChild {
         }
         let _ = std::fs::remove_file(&socket);
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--daemonize", "no", "--save", "", "--appendonly", "yes"])
-            .args(["--appendfsync", "everysec", "--unixsocketperm", "700", "--unixsocket"])
+            .args([
+                "--port",
+                "0",
+                "--daemonize",
+                "no",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+            ])
+            .args([
+                "--appendfsync",
+                "everysec",
+                "--unixsocketperm",
+                "700",
+                "--unixsocket",
+            ])
             .arg(&socket)
             .arg("--dir")
             .arg(&folder)

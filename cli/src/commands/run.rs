@@ -1,0 +1,230 @@
+//! `magpie run`: process a file on this machine, with no service to install. Running it again takes up
+//! what was interrupted, and finds what is already published.
+
+use crate::commands::node::WorkerArgs;
+use crate::commands::submit::{TitleArgs, absolute, request};
+use crate::exit::{Exit, usage};
+use crate::farm::in_process::{Config, Farm, node_id, open_folder};
+use crate::farm::signals;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::summary::{self, Extra};
+use clap::ValueEnum;
+use model::job::{JobRecord, Phase, ReviewAnswer};
+use model::{JobId, TaskId, TaskName, layout};
+use node_agent::Event;
+use scheduler::{Handle, JobDetail, Submission};
+use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use storage::{SourceRoots, Storage};
+
+/// Distance of two looks at the job.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Arguments of `magpie run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The source.
+    file: PathBuf,
+    #[command(flatten)]
+    title: TitleArgs,
+    /// Folder for everything that is made.
+    #[arg(long, default_value = "magpie-out", value_name = "FOLDER")]
+    out: PathBuf,
+    #[command(flatten)]
+    worker: WorkerArgs,
+    /// Make a new version even if this source was published with this profile before.
+    #[arg(long)]
+    again: bool,
+    /// Answer for the person if quality control flags the title.
+    #[arg(long, value_name = "ANSWER")]
+    review: Option<Review>,
+    /// Keep serving a page that plays the title.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:7480")]
+    serve: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Review {
+    Approve,
+    Reject,
+}
+
+/// Runs the farm until the job waits for a person or has ended.
+pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
+    let source = absolute(&args.file.to_string_lossy())?;
+    if !source.is_file() {
+        return Err(usage(
+            format!("{} is not a file", source.display()),
+            "name a file",
+        ));
+    }
+    let storage = open_folder(&args.out)?;
+    let submission = submission(&args, &source)?;
+    let shutdown = signals::drain_then_kill()?;
+    let mut node = node_agent::Config::new(node_id(), SourceRoots::default());
+    args.worker.apply(&mut node);
+    let progress = Arc::new(parking_lot::Mutex::new(Progress::new(printer)));
+    let drawn = Arc::clone(&progress);
+    let config = Config {
+        storage: storage.clone(),
+        roots: roots(&submission)?,
+        node,
+        observer: Arc::new(move |event: Event| drawn.lock().observe(&event)),
+    };
+    let start = Instant::now();
+    let mut farm = Farm::start(config, shutdown.clone()).await?;
+    let job = accept(&farm.handle, &storage, &args, submission).await?;
+    let handle = farm.handle.clone();
+    let followed = tokio::select! {
+        followed = follow(&handle, &job, args.review, &progress) => followed.map(Some),
+        ended = farm.ended() => ended.map(|()| None),
+    };
+    progress.lock().finish();
+    let detail = match followed? {
+        Some(detail) => detail,
+        None => {
+            printer.error("interrupted; run the same command again to go on");
+            return Ok(Exit::Failed);
+        }
+    };
+    let elapsed = start.elapsed();
+    farm.stop().await?;
+    let exit = conclude(printer, &storage, &detail, elapsed).await?;
+    match (args.serve, detail.job.phase) {
+        (Some(address), Phase::Published) => {
+            let title = detail.job.title.as_str();
+            super::serve::serve(&storage, address, Some(title), printer).await
+        }
+        _ => Ok(exit),
+    }
+}
+
+/// The submission of a file. The key is made of what decides the output, so that the same command finds
+/// its job again and a changed file is a new one.
+fn submission(args: &Args, source: &Path) -> anyhow::Result<Submission> {
+    let request = request(&source.to_string_lossy(), &args.title)?;
+    let meta = source.metadata()?;
+    let changed = meta
+        .modified()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let decides = format!(
+        "{}\0{}\0{}\0{}\0{}\0{}\0{:?}",
+        request.source_url,
+        meta.len(),
+        changed.as_nanos(),
+        request.title,
+        request.profile,
+        request.profile_toml,
+        args.title.subtitles,
+    );
+    let again = if args.again {
+        format!("\0{:?}", std::time::SystemTime::now())
+    } else {
+        String::new()
+    };
+    let key = hex::encode(Sha256::digest(decides + &again));
+    let mut submission = Submission::from(request);
+    submission.idempotency_key = key;
+    Ok(submission)
+}
+
+/// The folders of the source and of the files beside it, and no others.
+fn roots(submission: &Submission) -> anyhow::Result<SourceRoots> {
+    let sidecars = submission
+        .sidecars
+        .iter()
+        .map(|sidecar| sidecar.url.as_str());
+    let urls = std::iter::once(submission.source_url.as_str()).chain(sidecars);
+    let folders: Vec<String> = urls
+        .filter_map(|url| url::Url::parse(url).ok()?.to_file_path().ok())
+        .filter_map(|path| Some(path.parent()?.to_string_lossy().into_owned()))
+        .collect();
+    Ok(SourceRoots::new(folders.iter().map(String::as_str))?)
+}
+
+/// Submits, or finds the job of an earlier run. One that failed is tried anew.
+async fn accept(
+    handle: &Handle,
+    storage: &Storage,
+    args: &Args,
+    mut submission: Submission,
+) -> anyhow::Result<JobId> {
+    let accepted = handle.submit(&submission).await.map_err(explain)?;
+    let ended = ended_before(storage, &accepted.job).await?;
+    if ended.is_some_and(|phase| phase != Phase::Published) && !args.again {
+        submission.idempotency_key += "-again";
+        submission.idempotency_key += &accepted.job.accepted_at_ms.to_string();
+        return Ok(handle.submit(&submission).await.map_err(explain)?.job.id);
+    }
+    Ok(accepted.job.id)
+}
+
+/// The phase in which a job ended in an earlier run.
+async fn ended_before(storage: &Storage, job: &JobRecord) -> anyhow::Result<Option<Phase>> {
+    let report: Option<model::catalog::Report> =
+        storage.find_json(&layout::report(&job.id)).await?;
+    Ok(report.map(|report| report.job.phase))
+}
+
+fn explain(error: scheduler::Error) -> anyhow::Error {
+    match &error {
+        scheduler::Error::Rejected { .. } => usage(error.to_string(), "see `magpie run --help`"),
+        _ => error.into(),
+    }
+}
+
+/// Looks at the job until it waits for a person or has ended.
+async fn follow(
+    handle: &Handle,
+    job: &JobId,
+    review: Option<Review>,
+    progress: &parking_lot::Mutex<Progress>,
+) -> anyhow::Result<JobDetail> {
+    let mut seen = None;
+    loop {
+        let record = handle.job(job).await?;
+        if seen != Some(record.version) {
+            seen = Some(record.version);
+            let detail = handle.detail(job).await?;
+            progress.lock().update(&proto::v1::JobDetail::from(&detail));
+            match (detail.job.phase, review) {
+                (Phase::Review, Some(review)) => {
+                    let answer = match review {
+                        Review::Approve => ReviewAnswer::Approve,
+                        Review::Reject => ReviewAnswer::Reject,
+                    };
+                    handle
+                        .review(job, answer, "given on the command line")
+                        .await?;
+                }
+                (Phase::Review, None) => return Ok(detail),
+                (phase, _) if phase.is_final() => return Ok(detail),
+                _ => {}
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn conclude(
+    printer: Printer,
+    storage: &Storage,
+    detail: &JobDetail,
+    elapsed: Duration,
+) -> anyhow::Result<Exit> {
+    let name = TaskName::new("package").expect("a constant identifier");
+    let package = layout::task_result(&TaskId::new(detail.job.id.clone(), name));
+    let extra = Extra {
+        package: storage.find_json(&package).await?,
+        elapsed_seconds: elapsed.as_secs_f64(),
+        folder: storage
+            .local_root()
+            .map(|root| root.to_string_lossy().into_owned()),
+    };
+    summary::print(printer, &proto::v1::JobDetail::from(detail), Some(&extra))
+}

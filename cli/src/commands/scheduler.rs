@@ -1,0 +1,173 @@
+//! `magpie scheduler`: the farm's API, its dashboard and its decisions.
+
+use crate::commands::node::source_roots;
+use crate::connect::read_secret;
+use crate::exit::{Exit, usage};
+use crate::farm::listen::{Door, grpc_address, http_address, serve_http};
+use crate::farm::redis_child::RedisChild;
+use crate::farm::signals;
+use crate::farm::systemd::Notify;
+use crate::printer::Printer;
+use anyhow::Context;
+use scheduler::{Config, Scheduler, Secret};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use storage::Storage;
+use store::redis::RedisStore;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+
+/// Arguments of `magpie scheduler`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder or `s3://bucket/prefix` where tickets, segments and titles live; nodes see it too.
+    #[arg(long, env = "MAGPIE_STORAGE", value_name = "URL")]
+    storage: String,
+    /// Redis that coordinates the farm; a private one is started when absent.
+    #[arg(long, env = "MAGPIE_REDIS", value_name = "URL")]
+    redis: Option<String>,
+    /// Folder of the private Redis.
+    #[arg(
+        long,
+        env = "MAGPIE_REDIS_FOLDER",
+        default_value = "/var/lib/magpie/redis",
+        value_name = "FOLDER"
+    )]
+    redis_folder: PathBuf,
+    /// Name of this farm inside its Redis.
+    #[arg(long, env = "MAGPIE_CELL", default_value = "main")]
+    cell: String,
+    /// Folder or `s3://bucket/prefix` below which sources may be named; may be given several times.
+    #[arg(
+        long = "source-root",
+        env = "MAGPIE_SOURCES",
+        value_delimiter = ',',
+        value_name = "ROOT"
+    )]
+    source_roots: Vec<String>,
+    /// Where jobs and nodes connect (gRPC).
+    #[arg(
+        long,
+        env = "MAGPIE_LISTEN",
+        default_value = "127.0.0.1:7400",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+    /// Where the dashboard is; it asks for no token, so it stays on loopback.
+    #[arg(
+        long,
+        env = "MAGPIE_DASHBOARD",
+        default_value = "127.0.0.1:7401",
+        value_name = "ADDRESS"
+    )]
+    dashboard: SocketAddr,
+    /// File with the bearer token that callers must show.
+    #[arg(long, env = "MAGPIE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File with the secret that signs webhooks.
+    #[arg(long, env = "MAGPIE_WEBHOOK_SECRET_FILE", value_name = "FILE")]
+    webhook_secret_file: Option<PathBuf>,
+    /// Rebuild a lost or wiped Redis from storage before anything else.
+    #[arg(long)]
+    recover: bool,
+}
+
+/// Serves until it is told to end.
+pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
+    let stop = signals::stop()?;
+    let storage = Storage::open(&args.storage).map_err(|e| {
+        usage(
+            e.to_string(),
+            "name a folder or s3://bucket/prefix with --storage",
+        )
+    })?;
+    let private = match &args.redis {
+        Some(_) => None,
+        None => Some(RedisChild::start(&args.redis_folder).await?),
+    };
+    let result = serve(&args, printer, storage, private.as_ref(), &stop).await;
+    if let Some(redis) = private {
+        redis.stop().await;
+    }
+    result.map(|()| Exit::Success)
+}
+
+async fn serve(
+    args: &Args,
+    printer: Printer,
+    storage: Storage,
+    private: Option<&RedisChild>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let url = match (&args.redis, private) {
+        (Some(url), _) => url.clone(),
+        (None, Some(child)) => child.url(),
+        (None, None) => anyhow::bail!("no Redis"),
+    };
+    let epoch = match args.recover {
+        true => scheduler::raise_epoch(&storage).await?,
+        false => scheduler::current_epoch(&storage).await?,
+    };
+    let store = RedisStore::open(&url, &args.cell, epoch)
+        .await
+        .map_err(|e| {
+            usage(
+                e.to_string(),
+                "name a reachable Redis with --redis, or none to start a private one",
+            )
+        })?;
+    let scheduler = Scheduler::new(config(args, storage.clone(), store)?)?;
+    // Cheap where nothing is missing, and the only way back for a job whose ticket outlived the store.
+    let recovered = scheduler.recover().await?;
+    if recovered.submitted > 0 {
+        printer.note(&format!(
+            "{} jobs were taken up from storage",
+            recovered.submitted
+        ));
+    }
+    let door = if args.token_file.is_some() {
+        Door::Guarded
+    } else {
+        Door::Open
+    };
+    let api = grpc_address(args.listen, door).await?;
+    // The dashboard can approve and cancel; it has no token check, so it never leaves this machine.
+    let pages = http_address(args.dashboard).await?;
+    anyhow::ensure!(
+        args.dashboard.ip().is_loopback(),
+        "--dashboard must be a loopback address"
+    );
+    let router = scheduler.services().await?;
+    printer.note(&format!("api at http://{}", api.local_addr()?));
+    printer.note(&format!("dashboard at http://{}", pages.local_addr()?));
+    let page = dashboard::farm(scheduler.handle(), storage);
+    let _notify = Notify::ready(stop.clone());
+    let (api, pages, ()) = tokio::join!(
+        router.serve_with_incoming_shutdown(
+            TcpListenerStream::new(api),
+            stop.clone().cancelled_owned()
+        ),
+        serve_http(pages, page, stop.clone()),
+        scheduler.run(stop.clone()),
+    );
+    api.context("the api ended")?;
+    pages.context("the dashboard ended")
+}
+
+fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Config> {
+    let mut config = Config::new(storage, Arc::new(store), source_roots(&args.source_roots)?);
+    config.token = args
+        .token_file
+        .as_deref()
+        .map(read_secret)
+        .transpose()?
+        .map(Secret::new);
+    config.webhook_secret = args
+        .webhook_secret_file
+        .as_deref()
+        .map(read_secret)
+        .transpose()?
+        .map(Secret::new);
+    Ok(config)
+}

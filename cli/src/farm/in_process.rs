@@ -1,0 +1,96 @@
+//! The whole farm in one process: a memory store, a scheduler and a node that talks to it as any node
+//! does, over a connection that never leaves the process. Storage is a folder, so a run that was
+//! interrupted is taken up again: tickets, plans and finished segments are found there.
+
+use anyhow::Context;
+use model::NodeId;
+use node_agent::{Agent, Observer, Shutdown};
+use scheduler::{Handle, Scheduler};
+use std::path::Path;
+use std::sync::Arc;
+use storage::{SourceRoots, Storage};
+use store::SystemClock;
+use store::memory::MemoryStore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a farm in one process needs.
+pub struct Config {
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// Sources that may be read.
+    pub roots: SourceRoots,
+    /// The node's settings, with storage and roots filled in here.
+    pub node: node_agent::Config,
+    /// Is told what the node does.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A running farm.
+pub struct Farm {
+    /// The way to ask and tell it things.
+    pub handle: Handle,
+    shutdown: Shutdown,
+    stop: CancellationToken,
+    scheduler: JoinHandle<()>,
+    agent: JoinHandle<node_agent::Result<()>>,
+}
+
+impl Farm {
+    /// Starts a farm. Jobs in storage that have not ended are taken up again.
+    pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
+        let epoch = scheduler::raise_epoch(&config.storage).await?;
+        let store = MemoryStore::with_epoch(Arc::new(SystemClock), epoch);
+        let settings = scheduler::Config::new(
+            config.storage.clone(),
+            Arc::new(store),
+            config.roots.clone(),
+        );
+        let scheduler = Scheduler::new(settings)?;
+        scheduler.recover().await?;
+        let stop = CancellationToken::new();
+        let channel = scheduler.in_process(stop.clone()).await?;
+        let handle = scheduler.handle();
+        let mut node = config.node;
+        node.storage = Some(config.storage);
+        node.roots = config.roots;
+        let agent = Agent::new(node, channel).with_observer(config.observer);
+        Ok(Self {
+            handle,
+            scheduler: tokio::spawn(scheduler.run(stop.clone())),
+            agent: tokio::spawn(agent.run(shutdown.clone())),
+            shutdown,
+            stop,
+        })
+    }
+
+    /// Waits until the node has ended by itself: because it was told to, or because it cannot work.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        (&mut self.agent).await.context("the node broke down")??;
+        Ok(())
+    }
+
+    /// Ends the node, then the scheduler.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.drain.cancel();
+        if !self.agent.is_finished() {
+            self.agent.await.context("the node broke down")??;
+        }
+        self.stop.cancel();
+        self.scheduler.await.context("the scheduler broke down")
+    }
+}
+
+/// The id of the only node.
+pub fn node_id() -> NodeId {
+    NodeId::new("local").expect("a constant identifier")
+}
+
+/// Opens a folder as storage.
+pub fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let folder = folder
+        .canonicalize()
+        .with_context(|| folder.display().to_string())?;
+    Ok(Storage::open(&folder.to_string_lossy())?)
+}

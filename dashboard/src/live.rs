@@ -1,0 +1,221 @@
+//! The farm page: what the farm is doing, what is stuck and why, and the few things that a person may
+//! want done. One task looks at the farm and all open pages share what it saw, so a hundred
+//! watchers cost as much as one.
+
+use crate::{assets, player};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use model::JobId;
+use model::job::{JobFilter, Phase, ReviewAnswer};
+use model::node::NodeRecord;
+use scheduler::{Capacity, Handle, JobDetail};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::Storage;
+use tokio::sync::watch;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::WatchStream;
+
+/// Distance of two looks while a page is open.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Jobs on the page, newest first; the rest is in `magpie jobs`.
+const JOBS_SHOWN: u32 = 30;
+
+#[derive(Serialize)]
+struct Farm<D> {
+    now_ms: u64,
+    capacity: Capacity,
+    nodes: Vec<NodeRecord>,
+    jobs: Vec<JobDetail>,
+    dead: Vec<D>,
+}
+
+#[derive(Clone)]
+struct Page {
+    handle: Handle,
+    seen: Arc<watch::Sender<Arc<str>>>,
+}
+
+/// Pages: `/` is the farm, `/published` and `/watch/<title>` are the published titles.
+///
+/// Must be called inside a runtime: it starts the task that looks at the farm.
+pub fn farm(handle: Handle, storage: Storage) -> Router {
+    let (seen, _) = watch::channel(Arc::from("{}"));
+    let page = Page {
+        handle,
+        seen: Arc::new(seen),
+    };
+    tokio::spawn(look(page.clone()));
+    let live = Router::new()
+        .route("/", get(|| async { assets::farm_page() }))
+        .route("/assets/farm.js", get(|| async { assets::farm_script() }))
+        .route("/api/live", get(feed))
+        .route("/api/jobs/{job}", get(job))
+        .route("/api/jobs/{job}/review", post(review))
+        .route("/api/jobs/{job}/retry", post(retry))
+        .route("/api/jobs/{job}/cancel", post(cancel))
+        .with_state(page);
+    player::playing(storage).merge(live)
+}
+
+/// Looks at the farm while anybody watches; ends when nobody can watch any more.
+async fn look(page: Page) {
+    let mut interval = tokio::time::interval(LOOK_EVERY);
+    // The page in this task's own hands keeps one sender alive beside those of the router.
+    let senders = Arc::downgrade(&page.seen);
+    let handle = page.handle.clone();
+    drop(page);
+    loop {
+        interval.tick().await;
+        let Some(seen) = senders.upgrade() else {
+            return;
+        };
+        if seen.receiver_count() == 0 {
+            continue;
+        }
+        match snapshot(&handle).await {
+            Ok(text) => drop(seen.send_replace(text)),
+            Err(error) => tracing::warn!(%error, "the farm could not be looked at"),
+        }
+    }
+}
+
+async fn snapshot(handle: &Handle) -> scheduler::Result<Arc<str>> {
+    let listed = handle.jobs(&JobFilter::default(), "", JOBS_SHOWN).await?;
+    let mut jobs = Vec::with_capacity(listed.jobs.len());
+    for record in listed.jobs {
+        jobs.push(handle.detail(&record.id).await?);
+    }
+    // Jobs that a person or the farm still has to do with come first.
+    jobs.sort_by_key(|detail| match detail.job.phase {
+        Phase::Review => 0,
+        phase if !phase.is_final() => 1,
+        _ => 2,
+    });
+    let farm = Farm {
+        now_ms: handle.now_ms().await?,
+        capacity: handle.capacity().await?,
+        nodes: handle.nodes().await?,
+        jobs,
+        dead: handle.dead().await?,
+    };
+    Ok(serde_json::to_string(&farm).unwrap_or_default().into())
+}
+
+async fn feed(
+    State(page): State<Page>,
+) -> Sse<impl tokio_stream::Stream<Item = Result<Event, Infallible>>> {
+    // The first value may be old or empty: the next look is at most a second away.
+    let changes = WatchStream::from_changes(page.seen.subscribe());
+    let events = changes.map(|text| Ok(Event::default().data(text)));
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    answer: ReviewAnswer,
+    #[serde(default)]
+    comment: String,
+}
+
+async fn job(State(page): State<Page>, Path(id): Path<String>) -> Response {
+    let Ok(id) = JobId::new(id) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match page.handle.detail(&id).await {
+        Ok(detail) => Json(detail).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn review(
+    State(page): State<Page>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(answer): Json<Answer>,
+) -> Response {
+    let Some(id) = own_page(&headers, id) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    done(
+        page.handle
+            .review(&id, answer.answer, &answer.comment)
+            .await,
+    )
+}
+
+async fn retry(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(id) = own_page(&headers, id) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    done(page.handle.retry(&id).await)
+}
+
+async fn cancel(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(id) = own_page(&headers, id) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    done(page.handle.cancel(&id).await)
+}
+
+/// The job, if the request does not come from another site's page: the farm page on a loopback address
+/// must not be steered by whatever else the browser has open.
+fn own_page(headers: &HeaderMap, id: String) -> Option<JobId> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &header::HeaderValue| value.to_str().ok())
+    };
+    let host = text(header::HOST)?;
+    if let Some(origin) = text(header::ORIGIN)
+        && origin.split("://").nth(1) != Some(host)
+    {
+        return None;
+    }
+    // A simple cross-site form cannot send this type, so its absence is refused too.
+    text(header::CONTENT_TYPE).filter(|kind| kind.starts_with("application/json"))?;
+    JobId::new(id).ok()
+}
+
+fn done<T: Serialize>(result: scheduler::Result<T>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &scheduler::Error) -> Response {
+    (StatusCode::CONFLICT, error.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: Option<&str>, kind: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "127.0.0.1:7401".parse().unwrap());
+        headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn another_sites_page_cannot_steer_the_farm() {
+        let id = || "j1".to_owned();
+        let json = "application/json";
+        assert!(own_page(&headers(Some("http://127.0.0.1:7401"), json), id()).is_some());
+        assert!(own_page(&headers(None, json), id()).is_some());
+        assert!(own_page(&headers(Some("http://evil.example"), json), id()).is_none());
+        assert!(own_page(&headers(None, "text/plain"), id()).is_none());
+    }
+}
