@@ -14,10 +14,22 @@ use store::Submitted;
 use tracing::{info, warn};
 
 /// The number that makes tokens of a rebuilt store greater than those of the lost one: `epoch.json`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The number; a store that was never rebuilt has 1.
     pub epoch: u32,
+}
+
+impl Default for Epoch {
+    fn default() -> Self {
+        Self { epoch: 1 }
+    }
+}
+
+/// The epoch as it is, for a store that still has its state.
+pub async fn current_epoch(storage: &Storage) -> Result<u32> {
+    let found: Option<Epoch> = storage.find_json(layout::EPOCH).await?;
+    Ok(found.unwrap_or_default().epoch)
 }
 
 /// Raises the epoch and returns it. Called once before a store that has lost its state, such as a new
@@ -31,12 +43,6 @@ pub async fn raise_epoch(storage: &Storage) -> Result<u32> {
         })
         .await?;
     Ok(raised.unwrap_or_default().epoch)
-}
-
-/// The epoch as it is, at least 1: for a store that has kept its state.
-pub async fn current_epoch(storage: &Storage) -> Result<u32> {
-    let found: Option<Epoch> = storage.find_json(layout::EPOCH).await?;
-    Ok(found.unwrap_or_default().epoch.max(1))
 }
 
 /// What a recovery found.
@@ -112,4 +118,19 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
         vec![probe(&ticket.job)]
     };
     Ok(farm.store().submit(&job, &tasks).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Storage, current_epoch, raise_epoch};
+
+    #[tokio::test]
+    async fn every_rebuilt_store_gets_an_epoch_that_none_had_before() {
+        let storage = Storage::open("memory:").unwrap();
+        let first = current_epoch(&storage).await.unwrap();
+        let second = raise_epoch(&storage).await.unwrap();
+        assert!(second > first);
+        assert_eq!(current_epoch(&storage).await.unwrap(), second);
+        assert!(raise_epoch(&storage).await.unwrap() > second);
+    }
 }
