@@ -46,11 +46,6 @@ impl Handle {
         Ok(())
     }
 
-    /// Milliseconds since 1970 on the farm's clock, which is the store's.
-    pub async fn now_ms(&self) -> Result<u64> {
-        Ok(self.farm.store().now_ms().await?)
-    }
-
     /// How much there is to do and how much can be done.
     pub async fn capacity(&self) -> Result<Capacity> {
         let depth = self.farm.store().depth().await?;
