@@ -31,11 +31,11 @@ pub fn run_images(
     let (mut files, mut sheets) = (Vec::new(), Vec::new());
     let images = &plan.profile.images;
     let per_sheet = (images.columns * images.rows).max(1) as usize;
-    let mut sheet = Picture::black(PixelFormat::Yuv420p8, TILE.width, TILE.height);
-    let sheet = sheet.as_mut().map_err(|error| Error::new(STAGE, error.clone()))?;
+    let mut sheet =
+        Picture::black(PixelFormat::Yuv420p8, TILE.width, TILE.height).in_stage(STAGE)?;
     for part in tiles.chunks(per_sheet) {
-        compose(part, images.columns, sheet).in_stage(STAGE)?;
-        add(plan, video, sheet, (&mut sheets, &mut files))?;
+        compose(part, images.columns, &mut sheet).in_stage(STAGE)?;
+        add(plan, video, &sheet, (&mut sheets, &mut files))?;
     }
     let poster_frame = poster::choose(pictures, video.grid.frame_rate);
     let mut poster = Vec::new();
