@@ -19,6 +19,33 @@ pub enum Sandbox {
     BestEffort,
 }
 
+/// Highest instruction set that a worker uses. Output bytes do not depend on it; it exists to show
+/// just that, and to take a processor's newest units out of suspicion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuLevel {
+    /// No vector instructions.
+    None,
+    /// Up to SSE4.2.
+    Sse42,
+    /// Up to AVX2.
+    Avx2,
+    /// All that the processor has.
+    #[default]
+    Best,
+}
+
+impl From<CpuLevel> for pipeline::CpuLevel {
+    fn from(level: CpuLevel) -> Self {
+        match level {
+            CpuLevel::None => Self::None,
+            CpuLevel::Sse42 => Self::Sse42,
+            CpuLevel::Avx2 => Self::Avx2,
+            CpuLevel::Best => Self::Best,
+        }
+    }
+}
+
 /// Bounds of one worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -28,6 +55,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// A worker that makes no progress for so long is killed.
     pub stall: Duration,
+    /// Highest instruction set that it uses.
+    pub cpu_level: CpuLevel,
 }
 
 impl Default for Limits {
@@ -39,6 +68,7 @@ impl Default for Limits {
             cpu: Duration::from_secs(8 * 24 * 3600),
             // The slowest preset on the slowest host still finishes a frame in seconds.
             stall: Duration::from_secs(120),
+            cpu_level: CpuLevel::Best,
         }
     }
 }

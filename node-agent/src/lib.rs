@@ -16,13 +16,13 @@ pub mod worker;
 mod agent;
 mod notify;
 
-#[cfg(debug_assertions)]
-pub mod trial;
 mod tasks;
 mod transfer;
+#[cfg(debug_assertions)]
+pub mod trial;
 
 pub use agent::{Agent, Event, Observer, Shutdown, prove_sandbox};
-pub use config::{Config, Limits, Sandbox};
+pub use config::{Config, CpuLevel, Limits, Sandbox};
 pub use error::{Error, Result};
 pub use inventory::{node_info, slots_for};
 pub use sandbox::WorkerProgram;

@@ -23,14 +23,21 @@ pub async fn run(
     source: Source,
     how: Misbehaviour,
 ) -> Result<std::result::Result<Vec<String>, Failure>> {
-    let spawner = Spawner::new(program)
-        .map_err(|e| crate::Error::Worker { reason: e.to_string() })?;
-    let confinement = Confinement { sandbox: Sandbox::Strict, limits };
+    let spawner = Spawner::new(program).map_err(|e| crate::Error::Worker {
+        reason: e.to_string(),
+    })?;
+    let confinement = Confinement {
+        sandbox: Sandbox::Strict,
+        limits,
+    };
     let worker = Spares::new(spawner, confinement, 0).take().await?;
     let source = SourceReader::new(source, Arc::new(BlockCache::new(0)));
     let session = Session {
         place: "trial".to_owned(),
-        request: Request { work: Work::Misbehave(how), source_bytes: source.size_bytes() },
+        request: Request {
+            work: Work::Misbehave(how),
+            source_bytes: source.size_bytes(),
+        },
         plan: bytes::Bytes::new(),
         followers: Vec::new(),
         source: Some(source),

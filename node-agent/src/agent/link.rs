@@ -14,8 +14,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 /// A call that was not answered after so long is repeated.
 const CALL_MAX: Duration = Duration::from_secs(15);
@@ -29,10 +32,39 @@ type Answered<T> = std::result::Result<T, Status>;
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 
+/// The token that the scheduler asks for, on every call.
+#[derive(Clone, Default)]
+pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    /// Refuses a token that a header cannot hold.
+    pub(crate) fn new(token: &str) -> Result<Self> {
+        let value = format!("Bearer {token}").parse();
+        let mut value: MetadataValue<Ascii> = value.map_err(|_| Error::Refused {
+            reason: "the token has characters that no header can hold".to_owned(),
+        })?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Answered<Request<()>> {
+        if let Some(token) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+type Client = NodeServiceClient<InterceptedService<Channel, Bearer>>;
+
 /// The connection; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Link {
-    client: NodeServiceClient<Channel>,
+    client: Client,
     info: Arc<NodeInfo>,
     builds_digest: Arc<str>,
     /// Whether a call failed since the last registration.
@@ -88,10 +120,15 @@ fn unreadable(error: proto::Error) -> Error {
 
 impl Link {
     /// A connection of a node.
-    pub(crate) fn new(channel: Channel, info: NodeInfo, observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        bearer: Bearer,
+        info: NodeInfo,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let builds_digest = model::node::builds_digest(&info.builds).into();
         let away = Arc::new(AtomicBool::new(false));
-        let client = NodeServiceClient::new(channel);
+        let client = NodeServiceClient::with_interceptor(channel, bearer);
         Self {
             client,
             info: Arc::new(info),
@@ -147,13 +184,15 @@ impl Link {
     /// Repeats a call until it is answered or refused. Says whether a try was left without an answer.
     async fn call<T, F, Fut>(&self, longest: Duration, call: F) -> Answered<(T, bool)>
     where
-        F: Fn(NodeServiceClient<Channel>) -> Fut,
+        F: Fn(Client) -> Fut,
         Fut: Future<Output = Answered<tonic::Response<T>>>,
     {
         let (mut failures, mut unknown) = (0, 0);
         loop {
             if self.away.load(Ordering::Acquire) {
-                self.register().await.map_err(|e| Status::aborted(e.to_string()))?;
+                self.register()
+                    .await
+                    .map_err(|e| Status::aborted(e.to_string()))?;
             }
             let tried = tokio::time::timeout(longest, call(self.client.clone())).await;
             match tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
@@ -180,7 +219,7 @@ impl Link {
             steal: true,
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
         };
-        let call = |mut client: NodeServiceClient<Channel>| {
+        let call = |mut client: Client| {
             let request = request.clone();
             async move { client.take(request).await }
         };
@@ -195,7 +234,7 @@ impl Link {
     /// Claims the next unit. The second value is true when a unit may be claimed that nobody heard of,
     /// because a try was left without an answer.
     pub(crate) async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<(Claim, bool)> {
-        let call = |mut client: NodeServiceClient<Channel>| {
+        let call = |mut client: Client| {
             let request = v1::ClaimRequest {
                 chunk: chunk.to_string(),
                 token: Some(token.into()),
@@ -222,7 +261,7 @@ impl Link {
         unit: u32,
         record: &UnitRecord,
     ) -> Result<Committed> {
-        let call = |mut client: NodeServiceClient<Channel>| {
+        let call = |mut client: Client| {
             let request = v1::CommitRequest {
                 chunk: chunk.to_string(),
                 token: Some(token.into()),
@@ -239,10 +278,7 @@ impl Link {
     }
 
     /// Keeps leases; one try, because the next heartbeat is the next try.
-    pub(crate) async fn renew(
-        &self,
-        leases: &[(ChunkId, Token)],
-    ) -> Answered<v1::RenewResponse> {
+    pub(crate) async fn renew(&self, leases: &[(ChunkId, Token)]) -> Answered<v1::RenewResponse> {
         let leases = leases
             .iter()
             .map(|(chunk, token)| (chunk, *token).into())
@@ -267,7 +303,7 @@ impl Link {
 
     /// Hands a chunk back.
     pub(crate) async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
-        let call = |mut client: NodeServiceClient<Channel>| {
+        let call = |mut client: Client| {
             let request = v1::ReleaseRequest {
                 chunk: chunk.to_string(),
                 token: Some(token.into()),
@@ -284,7 +320,7 @@ impl Link {
         token: Token,
         failure: &Failure,
     ) -> Result<()> {
-        let call = |mut client: NodeServiceClient<Channel>| {
+        let call = |mut client: Client| {
             let request = v1::FailRequest {
                 chunk: chunk.to_string(),
                 token: Some(token.into()),

@@ -2,7 +2,7 @@
 
 use super::heartbeat;
 use super::lease::Leases;
-use super::link::Link;
+use super::link::{Bearer, Link};
 use super::slot::Slot;
 use super::{Event, Observer};
 use crate::config::Config;
@@ -30,6 +30,7 @@ pub struct Shutdown {
 pub struct Agent {
     config: Config,
     channel: Channel,
+    token: Option<String>,
     observer: Arc<dyn Observer>,
 }
 
@@ -39,8 +40,15 @@ impl Agent {
         Self {
             config,
             channel,
+            token: None,
             observer: Arc::new(|_: Event| ()),
         }
+    }
+
+    /// Shows a token with every call, for a scheduler that asks for one.
+    pub fn with_token(mut self, token: Option<String>) -> Self {
+        self.token = token;
+        self
     }
 
     /// Tells somebody what happens.
@@ -55,11 +63,17 @@ impl Agent {
         let Self {
             config,
             channel,
+            token,
             observer,
         } = self;
         let info = inventory::node_info(&config)?;
         let spares = confined(&config).await?;
-        let link = Link::new(channel, info, Arc::clone(&observer));
+        let bearer = token
+            .as_deref()
+            .map(Bearer::new)
+            .transpose()?
+            .unwrap_or_default();
+        let link = Link::new(channel, bearer, info, Arc::clone(&observer));
         let registered = tokio::select! {
             () = shutdown.drain.cancelled() => return Ok(()),
             () = shutdown.kill.cancelled() => return Ok(()),

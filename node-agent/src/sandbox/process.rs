@@ -48,7 +48,8 @@ impl WorkerProcess {
             .start(confinement)
             .await
             .map_err(|e| broken(e.to_string()))?;
-        let mut worker = Self::adopt(started, spawner.clone()).map_err(|e| broken(e.to_string()))?;
+        let mut worker =
+            Self::adopt(started, spawner.clone()).map_err(|e| broken(e.to_string()))?;
         let hello = match worker.reader.as_mut() {
             Some(reader) => tokio::time::timeout(HELLO_MAX, wire::receive(reader)).await,
             None => Ok(Ok(None)),

@@ -371,26 +371,33 @@ fn captions(
     Ok((described, files))
 }
 
+/// The last sheet may have fewer rows than the others; where it is the only one, they are the rows of
+/// the track.
 fn thumbnails(plan: &Plan, video: &VideoPlan, facts: &ImageFacts) -> Result<ImageTrack, Failure> {
-    let images = &plan.profile.images;
-    let sheet = (images.columns * TILE.0, images.rows * TILE.1);
-    if let Some(odd) = facts
+    let columns = plan.profile.images.columns;
+    let rows = facts
         .sheets
-        .iter()
-        .find(|file| (file.width, file.height) != sheet)
-    {
-        return Err(bug(format!(
-            "sheet {} is {} x {}",
-            odd.sha256, odd.width, odd.height
-        )));
+        .first()
+        .map_or(0, |sheet| sheet.height / TILE.1);
+    let full = (columns * TILE.0, rows * TILE.1);
+    for (place, sheet) in facts.sheets.iter().enumerate() {
+        let size = (sheet.width, sheet.height);
+        let is_last = place + 1 == facts.sheets.len();
+        let is_short = size.0 == full.0 && size.1 < full.1 && size.1 % TILE.1 == 0;
+        if size != full && !(is_last && is_short) {
+            return Err(bug(format!(
+                "sheet {} is {} x {}",
+                sheet.sha256, size.0, size.1
+            )));
+        }
     }
     Ok(ImageTrack {
         id: "thumbnails".to_owned(),
         path: IMAGES.to_owned(),
         tile_width: TILE.0,
         tile_height: TILE.1,
-        columns: images.columns,
-        rows: images.rows,
+        columns,
+        rows,
         tile_seconds: video.grid.time_of(plan.tile_frames),
         sheet_bytes: facts.sheets.iter().map(|file| file.size_bytes).collect(),
     })

@@ -15,22 +15,33 @@ use storage::{SourceRoots, Storage};
 use tokio::task::JoinHandle;
 
 pub(crate) const CASES: &[Case] = &[
-    ("a_result_is_written_before_it_is_committed", writes_then_commits),
-    ("segments_that_are_there_are_committed_and_not_encoded", reuses),
+    (
+        "a_result_is_written_before_it_is_committed",
+        writes_then_commits,
+    ),
+    (
+        "segments_that_are_there_are_committed_and_not_encoded",
+        reuses,
+    ),
     ("a_lost_lease_stops_the_work_and_is_no_failure", lost_lease),
     ("a_scheduler_that_comes_back_finds_the_work_done", away),
     ("a_scheduler_that_forgot_the_node_is_told_again", forgotten),
     ("a_claim_whose_answer_was_lost_is_handed_back", lost_answer),
-    ("a_draining_agent_finishes_what_it_claimed_and_hands_back_the_rest", drain),
+    (
+        "a_draining_agent_finishes_what_it_claimed_and_hands_back_the_rest",
+        drain,
+    ),
     ("a_scheduler_that_refuses_the_node_ends_the_agent", refused),
-    ("missing_storage_objects_fail_the_attempt_with_their_path", missing),
+    (
+        "missing_storage_objects_fail_the_attempt_with_their_path",
+        missing,
+    ),
     ("a_conflicting_commit_is_a_bug", conflict),
 ];
 
 /// An agent at work for a scheduler in memory.
 pub(crate) struct Running {
     pub(crate) scheduler: FakeScheduler,
-    pub(crate) storage: Storage,
     pub(crate) shutdown: Shutdown,
     agent: JoinHandle<std::result::Result<(), Error>>,
 }
@@ -50,7 +61,11 @@ impl Running {
         };
         let agent = Agent::new(config, scheduler.channel());
         let agent = tokio::spawn(agent.run(shutdown.clone()));
-        Ok(Self { scheduler, storage: storage.clone(), shutdown, agent })
+        Ok(Self {
+            scheduler,
+            shutdown,
+            agent,
+        })
     }
 
     /// Waits for all chunks, then lets the agent go.
@@ -82,7 +97,11 @@ async fn empty_title() -> Result<(Storage, Plan)> {
 async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
     let (storage, plan) = empty_title().await?;
     let video = plans::video(&plans::imagined_track(segments * 50))?;
-    let plan = Plan { duration: video.grid.duration(), video: Some(video), ..plan };
+    let plan = Plan {
+        duration: video.grid.duration(),
+        video: Some(video),
+        ..plan
+    };
     storage.put_json(&layout::plan(&plan.job), &plan).await?;
     let video = plan.video.as_ref().context("just set")?;
     let group = &video.groups[0];
@@ -104,11 +123,19 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
                 quality_retries: 0,
                 key: key.clone(),
             };
-            storage.put(&layout::bytes(&key, "feed", "m4s"), "data".into()).await?;
+            storage
+                .put(&layout::bytes(&key, "feed", "m4s"), "data".into())
+                .await?;
             storage.put_json(&layout::facts(&key), &facts).await?;
         }
         let key = content_key::of_pictures(&plan, video, segment);
-        let still = model::facts::FrameFacts { mean: 0, min: 0, max: 0, black: 0, difference: None };
+        let still = model::facts::FrameFacts {
+            mean: 0,
+            min: 0,
+            max: 0,
+            black: 0,
+            difference: None,
+        };
         let facts = PictureFacts {
             key: key.clone(),
             first_frame: segment * 50,
@@ -124,7 +151,9 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
 }
 
 fn encode() -> TaskKind {
-    TaskKind::Encode { group: "h264".to_owned() }
+    TaskKind::Encode {
+        group: "h264".to_owned(),
+    }
 }
 
 /// A scheduler with a chunk of so many segments, an agent, and trouble at a claim.
@@ -145,10 +174,24 @@ fn all_reused(state: &State, segments: u32) -> Result<()> {
     ensure!(chunk.failure.is_none(), "{:?}", chunk.failure);
     let units: Vec<u32> = chunk.committed.keys().copied().collect();
     ensure!(units == (0..segments).collect::<Vec<_>>(), "{units:?}");
-    ensure!(chunk.committed.values().all(|record| record.reused && record.frames == 50));
+    ensure!(
+        chunk
+            .committed
+            .values()
+            .all(|record| record.reused && record.frames == 50)
+    );
     let first = &chunk.committed[&0];
-    ensure!(chunk.committed.values().all(|record| record.config_digest == first.config_digest));
-    ensure!(state.claimed_max <= 2, "{} units were claimed at a time", state.claimed_max);
+    ensure!(
+        chunk
+            .committed
+            .values()
+            .all(|record| record.config_digest == first.config_digest)
+    );
+    ensure!(
+        state.claimed_max <= 2,
+        "{} units were claimed at a time",
+        state.claimed_max
+    );
     Ok(())
 }
 
@@ -161,9 +204,16 @@ fn writes_then_commits() -> Result<()> {
         let scheduler = running.finish().await?;
         let path = scheduler.with(|state| layout::task_result(&state.chunks[0].id.task));
         let verdict: model::qc::Verdict = storage.get_json(&path).await?;
-        ensure!(verdict.findings.is_empty() || verdict.checked > 0, "{verdict:?}");
+        ensure!(
+            verdict.findings.is_empty() || verdict.checked > 0,
+            "{verdict:?}"
+        );
         scheduler.with(|state| {
-            ensure!(state.chunks[0].failure.is_none(), "{:?}", state.chunks[0].failure);
+            ensure!(
+                state.chunks[0].failure.is_none(),
+                "{:?}",
+                state.chunks[0].failure
+            );
             ensure!(state.chunks[0].committed[&0].digest.len() == 64);
             Ok(())
         })
@@ -200,7 +250,11 @@ fn away() -> Result<()> {
         let scheduler = running.await?.finish().await?;
         scheduler.with(|state| {
             ensure!(state.away_for == 0, "the agent did not try again");
-            ensure!(state.registrations == 2, "registered {} times", state.registrations);
+            ensure!(
+                state.registrations == 2,
+                "registered {} times",
+                state.registrations
+            );
             all_reused(state, 4)
         })
     })
@@ -216,7 +270,11 @@ fn forgotten() -> Result<()> {
         });
         let scheduler = running.await?.finish().await?;
         scheduler.with(|state| {
-            ensure!(state.registrations >= 2, "registered {} times", state.registrations);
+            ensure!(
+                state.registrations >= 2,
+                "registered {} times",
+                state.registrations
+            );
             all_reused(state, 4)
         })
     })
@@ -231,7 +289,10 @@ fn lost_answer() -> Result<()> {
         });
         let scheduler = running.await?.finish().await?;
         scheduler.with(|state| {
-            ensure!(state.releases >= 1, "the chunk was kept with a unit that nobody works on");
+            ensure!(
+                state.releases >= 1,
+                "the chunk was kept with a unit that nobody works on"
+            );
             all_reused(state, 4)
         })
     })
@@ -245,13 +306,21 @@ fn drain() -> Result<()> {
         let running = Running::start(scheduler.clone(), &storage, SourceRoots::default())?;
         let drain = running.shutdown.drain.clone();
         scheduler.with(|state| {
-            state.on_claim = Some(Box::new(move |_, unit| if unit == 2 { drain.cancel() }));
+            state.on_claim = Some(Box::new(move |_, unit| {
+                if unit == 2 {
+                    drain.cancel()
+                }
+            }));
         });
         let scheduler = running.end_after(|state| state.releases > 0).await?;
         scheduler.with(|state| {
             let chunk = &state.chunks[0];
             ensure!(chunk.failure.is_none(), "{:?}", chunk.failure);
-            ensure!(chunk.committed.len() <= 3, "{} are committed", chunk.committed.len());
+            ensure!(
+                chunk.committed.len() <= 3,
+                "{} are committed",
+                chunk.committed.len()
+            );
             ensure!(!chunk.is_finished(), "nothing was left to hand back");
             ensure!(state.releases == 1);
             Ok(())
@@ -286,9 +355,15 @@ fn missing() -> Result<()> {
         let storage = Storage::open("memory:")?;
         let running = Running::start(scheduler, &storage, SourceRoots::default())?;
         running.finish().await?.with(|state| {
-            let failure = state.chunks[0].failure.as_ref().context("it did not fail")?;
+            let failure = state.chunks[0]
+                .failure
+                .as_ref()
+                .context("it did not fail")?;
             ensure!(failure.kind == FailureKind::Storage, "{failure}");
-            ensure!(failure.message.contains("jobs/job/ticket.json"), "{failure}");
+            ensure!(
+                failure.message.contains("jobs/job/ticket.json"),
+                "{failure}"
+            );
             Ok(())
         })
     })
@@ -302,7 +377,10 @@ fn conflict() -> Result<()> {
         scheduler.add(&plan.job, encode(), 1)?;
         let running = Running::start(scheduler, &storage, SourceRoots::default())?;
         running.finish().await?.with(|state| {
-            let failure = state.chunks[0].failure.as_ref().context("it did not fail")?;
+            let failure = state.chunks[0]
+                .failure
+                .as_ref()
+                .context("it did not fail")?;
             ensure!(failure.kind == FailureKind::Bug, "{failure}");
             ensure!(failure.message.contains("incident"), "{failure}");
             Ok(())

@@ -9,10 +9,16 @@ use std::time::{Duration, Instant};
 use storage::{Source, SourceRoots};
 
 pub(crate) const CASES: &[Case] = &[
-    ("a_worker_reaches_no_file_socket_process_or_limit", reaches_nothing),
+    (
+        "a_worker_reaches_no_file_socket_process_or_limit",
+        reaches_nothing,
+    ),
     ("a_segmentation_fault_ends_the_worker_only", segfault),
     ("an_endless_loop_is_killed_for_making_no_progress", spin),
-    ("an_endless_loop_ends_at_its_processor_time", spin_until_the_limit),
+    (
+        "an_endless_loop_ends_at_its_processor_time",
+        spin_until_the_limit,
+    ),
     ("a_worker_that_eats_memory_aborts_at_its_limit", eat_memory),
     ("a_panic_is_a_bug_with_its_message", panic),
     ("an_endless_error_output_leaves_its_end_as_evidence", rant),
@@ -27,10 +33,14 @@ fn limits() -> Limits {
         address_space_bytes: 2 << 30,
         cpu: Duration::from_secs(60),
         stall: Duration::from_secs(20),
+        ..Limits::default()
     }
 }
 
-fn misbehave(how: Misbehaviour, limits: Limits) -> Result<std::result::Result<Vec<String>, Failure>> {
+fn misbehave(
+    how: Misbehaviour,
+    limits: Limits,
+) -> Result<std::result::Result<Vec<String>, Failure>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().canonicalize()?.join("source");
     std::fs::write(&file, [7; 10_000])?;
@@ -42,7 +52,9 @@ fn misbehave(how: Misbehaviour, limits: Limits) -> Result<std::result::Result<Ve
 }
 
 fn failure(how: Misbehaviour, limits: Limits) -> Result<Failure> {
-    misbehave(how, limits)?.err().context("the worker ended well")
+    misbehave(how, limits)?
+        .err()
+        .context("the worker ended well")
 }
 
 fn is_node_fault(failure: &Failure, word: &str) -> Result<()> {
@@ -63,14 +75,24 @@ fn segfault() -> Result<()> {
 
 fn spin() -> Result<()> {
     let started = Instant::now();
-    let limits = Limits { stall: Duration::from_secs(1), ..limits() };
+    let limits = Limits {
+        stall: Duration::from_secs(1),
+        ..limits()
+    };
     is_node_fault(&failure(Misbehaviour::Spin, limits)?, "no progress for 1 s")?;
-    ensure!(started.elapsed() < Duration::from_secs(15), "took {:?}", started.elapsed());
+    ensure!(
+        started.elapsed() < Duration::from_secs(15),
+        "took {:?}",
+        started.elapsed()
+    );
     Ok(())
 }
 
 fn spin_until_the_limit() -> Result<()> {
-    let limits = Limits { cpu: Duration::from_secs(1), ..limits() };
+    let limits = Limits {
+        cpu: Duration::from_secs(1),
+        ..limits()
+    };
     is_node_fault(&failure(Misbehaviour::Spin, limits)?, "SIGXCPU")
 }
 
@@ -83,24 +105,37 @@ fn eat_memory() -> Result<()> {
 
 fn panic() -> Result<()> {
     let found = failure(Misbehaviour::Panic, limits())?;
-    ensure!(found.kind == FailureKind::Bug && found.message.contains("asked to panic"), "{found}");
+    ensure!(
+        found.kind == FailureKind::Bug && found.message.contains("asked to panic"),
+        "{found}"
+    );
     Ok(())
 }
 
 fn rant() -> Result<()> {
     let found = failure(Misbehaviour::Rant, limits())?;
     is_node_fault(&found, "exited with code 3")?;
-    ensure!(found.evidence.ends_with("rant 19999\n"), "{}", found.evidence);
+    ensure!(
+        found.evidence.ends_with("rant 19999\n"),
+        "{}",
+        found.evidence
+    );
     ensure!(found.evidence.len() <= model::failure::EVIDENCE_BYTES_MAX);
     Ok(())
 }
 
 fn babble() -> Result<()> {
-    is_node_fault(&failure(Misbehaviour::Babble, limits())?, "broke the protocol")
+    is_node_fault(
+        &failure(Misbehaviour::Babble, limits())?,
+        "broke the protocol",
+    )
 }
 
 fn reread() -> Result<()> {
-    let limits = Limits { stall: Duration::from_secs(1), ..limits() };
+    let limits = Limits {
+        stall: Duration::from_secs(1),
+        ..limits()
+    };
     is_node_fault(&failure(Misbehaviour::Reread, limits)?, "no progress")
 }
 

@@ -87,7 +87,11 @@ impl State {
 
     fn known(&mut self) -> Result<(), Status> {
         self.check()?;
-        if self.is_registered { Ok(()) } else { Err(Status::not_found("unknown node")) }
+        if self.is_registered {
+            Ok(())
+        } else {
+            Err(Status::not_found("unknown node"))
+        }
     }
 
     fn find(&mut self, chunk: &str) -> Result<&mut Chunk, Status> {
@@ -141,12 +145,17 @@ impl FakeScheduler {
                 changed.await;
             }
         });
-        waited.await.with_context(|| format!("waited in vain: {what}"))
+        waited
+            .await
+            .with_context(|| format!("waited in vain: {what}"))
     }
 
     /// Waits until every chunk is finished.
     pub(crate) async fn until_finished(&self) -> Result<()> {
-        self.until("all chunks finished", |state| state.chunks.iter().all(Chunk::is_finished)).await
+        self.until("all chunks finished", |state| {
+            state.chunks.iter().all(Chunk::is_finished)
+        })
+        .await
     }
 
     /// A channel to it.
@@ -157,14 +166,21 @@ impl FakeScheduler {
             async move {
                 let (client, server) = tokio::io::duplex(64 << 10);
                 let incoming = futures::stream::iter([Ok::<_, std::io::Error>(server)]);
-                tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+                tokio::spawn(
+                    Server::builder()
+                        .add_service(service)
+                        .serve_with_incoming(incoming),
+                );
                 Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(client))
             }
         });
         Endpoint::from_static("http://scheduler.test").connect_with_connector_lazy(connect)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, Status>) -> Result<Response<T>, Status> {
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<T, Status>,
+    ) -> Result<Response<T>, Status> {
         let result = change(&mut self.state.lock());
         self.changed.notify_waiters();
         result.map(Response::new)
@@ -209,16 +225,25 @@ impl NodeService for FakeScheduler {
                         chunk: chunk.id.clone(),
                         kind: chunk.kind.clone(),
                         units: chunk.next..chunk.end,
-                        token: Token { epoch: 1, counter: chunk.token },
+                        token: Token {
+                            epoch: 1,
+                            counter: chunk.token,
+                        },
                         attempts: 0,
                         traceparent: String::new(),
                     };
                     let grant = Some((&grant).into());
-                    return Ok(Response::new(v1::TakeResponse { grant, draining: false }));
+                    return Ok(Response::new(v1::TakeResponse {
+                        grant,
+                        draining: false,
+                    }));
                 }
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Ok(Response::new(v1::TakeResponse { grant: None, draining: false }));
+                return Ok(Response::new(v1::TakeResponse {
+                    grant: None,
+                    draining: false,
+                }));
             }
         }
     }
@@ -228,7 +253,10 @@ impl NodeService for FakeScheduler {
         let request = request.into_inner();
         self.change(|state| {
             state.check()?;
-            let answer = |outcome: Outcome, unit| v1::ClaimResponse { outcome: outcome.into(), unit };
+            let answer = |outcome: Outcome, unit| v1::ClaimResponse {
+                outcome: outcome.into(),
+                unit,
+            };
             let chunk = state.find(&request.chunk)?;
             if !chunk.holds(request.token) {
                 return Ok(answer(Outcome::Lost, 0));
@@ -263,7 +291,9 @@ impl NodeService for FakeScheduler {
         self.change(|state| {
             state.check()?;
             let conflicts = state.answer_commits_with_conflict;
-            let record = request.record.ok_or_else(|| Status::invalid_argument("no record"))?;
+            let record = request
+                .record
+                .ok_or_else(|| Status::invalid_argument("no record"))?;
             let record = UnitRecord::try_from(record)
                 .map_err(|e| Status::invalid_argument(e.to_string()))?;
             let chunk = state.find(&request.chunk)?;
@@ -274,11 +304,17 @@ impl NodeService for FakeScheduler {
                 None => {
                     let held = chunk.holds(request.token);
                     chunk.committed.insert(request.unit, record);
-                    if held { Outcome::Accepted } else { Outcome::Adopted }
+                    if held {
+                        Outcome::Accepted
+                    } else {
+                        Outcome::Adopted
+                    }
                 }
             };
             chunk.claimed.remove(&request.unit);
-            Ok(v1::CommitResponse { outcome: outcome.into() })
+            Ok(v1::CommitResponse {
+                outcome: outcome.into(),
+            })
         })
     }
 
@@ -290,7 +326,10 @@ impl NodeService for FakeScheduler {
             for lease in leases {
                 held.push(state.find(&lease.chunk)?.holds(lease.token));
             }
-            Ok(v1::RenewResponse { held, draining: false })
+            Ok(v1::RenewResponse {
+                held,
+                draining: false,
+            })
         })
     }
 
@@ -311,12 +350,17 @@ impl NodeService for FakeScheduler {
         let request = request.into_inner();
         self.change(|state| {
             state.check()?;
-            let failure = request.failure.ok_or_else(|| Status::invalid_argument("no failure"))?;
+            let failure = request
+                .failure
+                .ok_or_else(|| Status::invalid_argument("no failure"))?;
             let chunk = state.find(&request.chunk)?;
             let accepted = chunk.holds(request.token);
             if accepted {
-                chunk.failure =
-                    Some(failure.try_into().map_err(|e: proto::Error| Status::invalid_argument(e.to_string()))?);
+                chunk.failure = Some(
+                    failure
+                        .try_into()
+                        .map_err(|e: proto::Error| Status::invalid_argument(e.to_string()))?,
+                );
                 chunk.lose();
             }
             Ok(v1::FailResponse { accepted })

@@ -14,17 +14,28 @@ use std::process::ExitCode;
 type Case = (&'static str, fn() -> anyhow::Result<()>);
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).is_some_and(|first| first == "worker") {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|first| first == "worker")
+    {
         return node_agent::worker::main();
     }
-    let cases = containment::CASES.iter().chain(agent::CASES).chain(title::CASES);
+    let cases = containment::CASES
+        .iter()
+        .chain(agent::CASES)
+        .chain(title::CASES);
     let trials = cases.map(|(name, run)| {
-        Trial::test(*name, move || run().map_err(|error| format!("{error:?}").into()))
+        Trial::test(*name, move || {
+            run().map_err(|error| format!("{error:?}").into())
+        })
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
 /// Runs a test's future on a runtime of its own.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }

@@ -77,14 +77,21 @@ pub(crate) fn video(track: &VideoTrack) -> Result<VideoPlan> {
         frame_rate: rate,
         bit_depth: 8,
         color: Color::BT709,
-        rate: RateControl { quality_centi: 2600, maxrate_bps: 800_000, buffer_bits: 1_600_000 },
+        rate: RateControl {
+            quality_centi: 2600,
+            maxrate_bps: 800_000,
+            buffer_bits: 1_600_000,
+        },
         preset: "veryfast".to_owned(),
         threads: 1,
     });
     let segments = grid.segments();
     Ok(VideoPlan {
         track: track.clone(),
-        filters: Filters { deinterlace: None, orientation: track.orientation },
+        filters: Filters {
+            deinterlace: None,
+            orientation: track.orientation,
+        },
         grid,
         map: FrameMap::new(0..frames),
         map_reason: "constant".to_owned(),
@@ -116,8 +123,11 @@ fn audio(info: &SourceInfo) -> Vec<AudioPlan> {
 
 fn text(info: &SourceInfo) -> Vec<TextPlan> {
     let tracks = info.text.iter().zip(0..);
-    let plans =
-        tracks.map(|(track, index)| TextPlan { index, track: track.clone(), zero: Rational::ZERO });
+    let plans = tracks.map(|(track, index)| TextPlan {
+        index,
+        track: track.clone(),
+        zero: Rational::ZERO,
+    });
     plans.collect()
 }
 
