@@ -5,7 +5,10 @@
 //! may do what and what is done. Times come from the store's own clock, never from a caller's.
 
 mod clock;
+#[cfg(test)]
+mod contract;
 pub mod error;
+pub mod faulty;
 pub mod memory;
 mod page;
 pub mod redis;

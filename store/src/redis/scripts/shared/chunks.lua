@@ -32,7 +32,7 @@ local function free_units(chunk) return chunk.left - #chunk.claimed end
 
 -- Adds the work of `units` of a queued or held chunk to the totals.
 local function weigh(chunk, units)
-  if chunk.standing == 'queued' or chunk.standing == 'held' then
+  if units ~= 0 and (chunk.standing == 'queued' or chunk.standing == 'held') then
     redis.call('HINCRBY', key.totals, 'units', units)
     redis.call('HINCRBY', key.totals, 'micros', string.format('%.0f', units * chunk.micros))
   end

@@ -1,11 +1,6 @@
 -- Reading and writing records. A number that goes through `..` keeps 14 digits only; as an argument
 -- of redis.call it keeps all, so large ones are never concatenated.
 
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
 local function map(flat)
   local fields = {}
   for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end

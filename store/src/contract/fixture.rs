@@ -1,0 +1,272 @@
+//! A store under test with a clock that the test moves, and short ways to say what a test does.
+
+use super::server::Server;
+use crate::clock::ManualClock;
+use crate::memory::MemoryStore;
+use crate::redis::RedisStore;
+use crate::{Advance, Disposition, Steal, Store, Submitted, Want};
+use model::job::{NewJob, Phase};
+use model::node::NodeInfo;
+use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, UnitRecord};
+use model::{Failure, FailureKind, JobId, NodeId, TaskId, TaskName};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const TTL: Duration = Duration::from_secs(60);
+const CELL: &str = "contract";
+
+pub(super) struct Fixture {
+    pub(super) store: Arc<dyn Store>,
+    time: Time,
+}
+
+enum Time {
+    Manual(Arc<ManualClock>),
+    Redis(Server),
+}
+
+impl Fixture {
+    pub(super) fn memory() -> Self {
+        let clock = Arc::new(ManualClock::new(1_790_000_000_000));
+        Self {
+            store: Arc::new(MemoryStore::new(clock.clone())),
+            time: Time::Manual(clock),
+        }
+    }
+
+    pub(super) async fn redis() -> Option<Self> {
+        let server = Server::start()?;
+        let store = RedisStore::open(&server.url(), CELL, 1).await.unwrap();
+        Some(Self {
+            store: Arc::new(store),
+            time: Time::Redis(server),
+        })
+    }
+
+    /// The same server behind another connection, with another epoch.
+    pub(super) async fn reopen(&self, epoch: u32) -> Option<RedisStore> {
+        match &self.time {
+            Time::Manual(_) => None,
+            Time::Redis(server) => {
+                Some(RedisStore::open(&server.url(), CELL, epoch).await.unwrap())
+            }
+        }
+    }
+
+    async fn connection(server: &Server) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(server.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Lets time go by.
+    pub(super) async fn pass(&self, time: Duration) {
+        match &self.time {
+            Time::Manual(clock) => clock.advance(time),
+            Time::Redis(server) => {
+                let mut connection = Self::connection(server).await;
+                let mut command = redis::cmd("INCRBY");
+                command
+                    .arg(format!("{{magpie:{CELL}}}:shift"))
+                    .arg(time.as_millis() as u64);
+                let _: u64 = command.query_async(&mut connection).await.unwrap();
+            }
+        }
+    }
+
+    /// Every key of the server; empty for memory.
+    pub(super) async fn keys(&self) -> Vec<String> {
+        match &self.time {
+            Time::Manual(_) => Vec::new(),
+            Time::Redis(server) => {
+                let mut connection = Self::connection(server).await;
+                let mut command = redis::cmd("KEYS");
+                command.arg("*").query_async(&mut connection).await.unwrap()
+            }
+        }
+    }
+
+    pub(super) async fn submit(&self, id: &str, priority: u8, tasks: &[NewTask]) -> JobId {
+        let job = job(id, priority);
+        assert_eq!(
+            self.store.submit(&job, tasks).await.unwrap(),
+            Submitted::New
+        );
+        job.id
+    }
+
+    pub(super) async fn take(&self, node: &str) -> Option<Grant> {
+        self.store.take(&want(node, Steal::Never)).await.unwrap()
+    }
+
+    pub(super) async fn steal(&self, node: &str) -> Option<Grant> {
+        self.store.take(&want(node, Steal::WhenIdle)).await.unwrap()
+    }
+
+    pub(super) async fn claim(&self, grant: &Grant) -> Claim {
+        self.store.claim(&grant.chunk, grant.token).await.unwrap()
+    }
+
+    pub(super) async fn commit(&self, grant: &Grant, unit: u32) -> Committed {
+        let record = record(unit);
+        self.store
+            .commit(&grant.chunk, grant.token, unit, &record)
+            .await
+            .unwrap()
+    }
+
+    /// Claims and commits units until nothing is left; gives those that it did.
+    pub(super) async fn work_off(&self, grant: &Grant) -> Vec<u32> {
+        let mut units = Vec::new();
+        while let Claim::Unit(unit) = self.claim(grant).await {
+            self.commit(grant, unit).await;
+            units.push(unit);
+        }
+        units
+    }
+
+    pub(super) async fn fail(&self, grant: &Grant, disposition: Disposition) -> bool {
+        let failure = failure("it broke");
+        self.store
+            .fail(&grant.chunk, grant.token, &failure, disposition)
+            .await
+            .unwrap()
+    }
+
+    /// Takes a step that must be possible.
+    pub(super) async fn step(&self, job: &JobId, from: Phase, to: Phase, add: Vec<NewTask>) {
+        let step = step(from, to, add);
+        assert!(
+            self.store.advance(job, &step).await.unwrap(),
+            "{from} to {to}"
+        );
+    }
+
+    pub(super) async fn task(&self, job: &JobId, name: &str) -> TaskRecord {
+        let tasks = self.store.tasks(job).await.unwrap();
+        tasks
+            .into_iter()
+            .find(|task| task.id.name.as_str() == name)
+            .unwrap()
+    }
+
+    pub(super) async fn version(&self, job: &JobId) -> u64 {
+        self.store.job(job).await.unwrap().version
+    }
+
+    pub(super) async fn register(&self, node: &str) {
+        self.store.register(&info(node)).await.unwrap();
+    }
+}
+
+pub(super) fn node(id: &str) -> NodeId {
+    NodeId::new(id).unwrap()
+}
+
+pub(super) fn want(id: &str, steal: Steal) -> Want {
+    Want {
+        node: node(id),
+        builds: String::new(),
+        ttl: TTL,
+        steal,
+    }
+}
+
+pub(super) fn info(id: &str) -> NodeInfo {
+    NodeInfo {
+        id: node(id),
+        host: "host".to_owned(),
+        version: "0.1.0".to_owned(),
+        cores: 8,
+        memory_bytes: 1 << 34,
+        cpu: "a processor".to_owned(),
+        gpus: Vec::new(),
+        slots: 2,
+        builds: model::plan::BuildIds::default(),
+    }
+}
+
+pub(super) fn job(id: &str, priority: u8) -> NewJob {
+    NewJob {
+        id: JobId::new(id).unwrap(),
+        tenant: "acme".parse().unwrap(),
+        title: "film".parse().unwrap(),
+        profile: "standard".to_owned(),
+        source_url: "file:///film.mkv".to_owned(),
+        priority,
+        traceparent: "00-trace".to_owned(),
+    }
+}
+
+/// A task of one unit.
+pub(super) fn single(job: &str, kind: TaskKind, after: &[&str]) -> NewTask {
+    let id = |name: &str| TaskId::new(job.parse().unwrap(), TaskName::new(name).unwrap());
+    NewTask {
+        id: id(&kind.name()),
+        after: after.iter().map(|name| id(name)).collect(),
+        kind,
+        units: 1,
+        chunks: std::iter::once(0..1).collect(),
+        unit_seconds: 1.0,
+        builds: String::new(),
+    }
+}
+
+/// An encode task of a group `v` with these chunks, one second a unit.
+pub(super) fn encode(job: &str, chunks: &[Range<u32>]) -> NewTask {
+    let kind = TaskKind::Encode {
+        group: "v".to_owned(),
+    };
+    NewTask {
+        units: chunks.iter().map(|range| range.end).max().unwrap(),
+        chunks: chunks.to_vec(),
+        ..single(job, kind, &[])
+    }
+}
+
+/// One chunk of so many units.
+pub(super) fn run(job: &str, units: u32) -> NewTask {
+    encode(job, std::slice::from_ref(&(0..units)))
+}
+
+pub(super) fn record(unit: u32) -> UnitRecord {
+    UnitRecord {
+        digest: format!("digest-{unit}"),
+        config_digest: "avcc".to_owned(),
+        frames: 48,
+        node: node("n1"),
+        elapsed_ms: 1_500,
+        reused: false,
+    }
+}
+
+pub(super) fn failure(message: &str) -> Failure {
+    Failure::new(FailureKind::NodeFault, "video-v", message)
+}
+
+pub(super) fn step(from: Phase, to: Phase, add: Vec<NewTask>) -> Advance {
+    Advance {
+        from,
+        to,
+        add,
+        failure: None,
+        title_version: None,
+    }
+}
+
+pub(super) fn retry(delay: Duration) -> Disposition {
+    Disposition::Retry {
+        delay,
+        counted: true,
+        elsewhere: false,
+    }
+}
+
+pub(super) fn elsewhere() -> Disposition {
+    Disposition::Retry {
+        delay: Duration::ZERO,
+        counted: true,
+        elsewhere: true,
+    }
+}

@@ -1,0 +1,202 @@
+//! What holds for the end of leases: time, failures, the DLQ.
+
+use super::fixture::{Fixture, SECOND, TTL, elsewhere, encode, failure, node, retry, run, single};
+use crate::{Disposition, Error, Expired, Renewed};
+use model::job::Phase;
+use model::task::{Claim, Committed, TaskKind, TaskState};
+use std::time::Duration;
+
+pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
+    f.submit("j1", 50, &[encode("j1", &[0..4, 4..8])]).await;
+    let kept = f.take("n1").await.unwrap();
+    let left = f.take("n1").await.unwrap();
+    assert_eq!(f.claim(&left).await, Claim::Unit(4));
+    f.pass(TTL / 2).await;
+    let leases = [(kept.chunk.clone(), kept.token)];
+    let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+    assert_eq!(renewed, [Renewed::Held]);
+    assert_eq!(f.store.expired(10).await.unwrap(), []);
+    f.pass(TTL / 2 + SECOND).await;
+    let ended = Expired {
+        chunk: left.chunk.clone(),
+        token: left.token,
+        node: node("n1"),
+        attempts: 0,
+    };
+    let first = f.store.expired(10).await.unwrap();
+    assert_eq!(first, std::slice::from_ref(&ended));
+    assert_eq!(
+        f.store.expired(10).await.unwrap(),
+        [ended],
+        "it stays until it is failed"
+    );
+    let leases = [
+        (left.chunk.clone(), left.token),
+        (kept.chunk.clone(), kept.token),
+    ];
+    let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+    assert_eq!(renewed, [Renewed::Lost, Renewed::Held]);
+    assert_eq!(f.claim(&left).await, Claim::Lost);
+    assert_eq!(f.commit(&left, 4).await, Committed::Adopted);
+    assert!(f.fail(&left, retry(Duration::ZERO)).await);
+    assert!(!f.fail(&left, retry(Duration::ZERO)).await);
+    assert_eq!(f.store.expired(10).await.unwrap(), []);
+    let again = f.take("n2").await.unwrap();
+    assert_eq!(
+        (again.attempts, f.work_off(&again).await),
+        (1, vec![5, 6, 7])
+    );
+}
+
+pub(super) async fn the_limit_of_expired_leases_holds(f: &Fixture) {
+    f.submit("j1", 50, &[encode("j1", &[0..1, 1..2, 2..3])])
+        .await;
+    for _ in 0..3 {
+        f.take("n1").await.unwrap();
+    }
+    f.pass(TTL + SECOND).await;
+    assert_eq!(f.store.expired(2).await.unwrap().len(), 2);
+    assert_eq!(f.store.expired(10).await.unwrap().len(), 3);
+}
+
+pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 4)]).await;
+    let uncounted = Disposition::Retry {
+        delay: Duration::ZERO,
+        counted: false,
+        elsewhere: false,
+    };
+    let grant = f.take("n1").await.unwrap();
+    f.fail(&grant, elsewhere()).await;
+    assert_eq!(
+        f.task(&id, "video-v").await.chunks[0].avoid,
+        Some(node("n1"))
+    );
+    let grant = f.take("n1").await.unwrap();
+    f.fail(&grant, uncounted).await;
+    let chunk = &f.task(&id, "video-v").await.chunks[0];
+    assert_eq!(
+        (chunk.attempts, chunk.avoid.clone(), chunk.lease.clone()),
+        (1, None, None)
+    );
+    assert_eq!(f.task(&id, "video-v").await.state, TaskState::Open);
+}
+
+pub(super) async fn a_dead_chunk_rests_until_its_job_is_revived(f: &Fixture) {
+    let verify = single("j1", TaskKind::Verify, &["video-v"]);
+    let id = f
+        .submit("j1", 50, &[encode("j1", &[0..4, 4..6]), verify])
+        .await;
+    settle_all(f).await;
+    let grant = f.take("n1").await.unwrap();
+    f.claim(&grant).await;
+    f.commit(&grant, 0).await;
+    f.claim(&grant).await;
+    let before = f.version(&id).await;
+    assert!(f.fail(&grant, Disposition::Dead).await);
+    assert!(f.version(&id).await > before);
+    let attention = f.store.attend(TTL).await.unwrap().unwrap();
+    assert_eq!(attention.job, id);
+    f.store.settle(&attention).await.unwrap();
+    let task = f.task(&id, "video-v").await;
+    assert_eq!(
+        (task.state, task.failure),
+        (TaskState::Dead, Some(failure("it broke")))
+    );
+    let dead = f.store.dead().await.unwrap();
+    assert_eq!(
+        (dead.len(), &dead[0].chunk, &dead[0].units),
+        (1, &grant.chunk, &vec![1, 2, 3])
+    );
+    assert_eq!(dead[0].failures[0].node, node("n1"));
+    assert_eq!(dead[0].failures[0].at_ms, dead[0].dead_at_ms);
+    assert_eq!(dead[0].failures[0].failure, failure("it broke"));
+    f.step(&id, Phase::Probing, Phase::Failed, vec![]).await;
+    assert_eq!(
+        f.store.job(&id).await.unwrap().failed_in,
+        Some(Phase::Probing)
+    );
+    assert_eq!(f.take("n1").await, None);
+    settle_all(f).await;
+    f.store.revive(&id).await.unwrap();
+    assert!(matches!(
+        f.store.revive(&id).await,
+        Err(Error::Conflict { .. })
+    ));
+    let job = f.store.job(&id).await.unwrap();
+    assert_eq!(
+        (job.phase, job.failed_in, job.failure),
+        (Phase::Probing, None, None)
+    );
+    assert_eq!(f.store.attend(TTL).await.unwrap().unwrap().job, id);
+    assert_eq!(f.store.dead().await.unwrap(), []);
+    let first = f.take("n1").await.unwrap();
+    assert_eq!(
+        (first.attempts, f.work_off(&first).await),
+        (0, vec![1, 2, 3])
+    );
+    f.work_off(&f.take("n1").await.unwrap()).await;
+    assert_eq!(f.take("n1").await.unwrap().kind, TaskKind::Verify);
+}
+
+async fn settle_all(f: &Fixture) {
+    while let Some(attention) = f.store.attend(TTL).await.unwrap() {
+        f.store.settle(&attention).await.unwrap();
+    }
+}
+
+pub(super) async fn a_late_commit_can_empty_the_dlq(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 1)]).await;
+    let grant = f.take("n1").await.unwrap();
+    f.claim(&grant).await;
+    f.fail(&grant, Disposition::Dead).await;
+    assert_eq!(f.commit(&grant, 0).await, Committed::Adopted);
+    assert_eq!(f.store.dead().await.unwrap(), []);
+    let task = f.task(&id, "video-v").await;
+    assert_eq!((task.state, task.failure), (TaskState::Done, None));
+    assert_eq!(f.store.depth().await.unwrap().dead, 0);
+}
+
+pub(super) async fn a_dropped_chunk_does_not_come_back(f: &Fixture) {
+    let id = f.submit("j1", 50, &[encode("j1", &[0..1, 1..2])]).await;
+    let grant = f.take("n1").await.unwrap();
+    let alive = f.store.drop_dead(&grant.chunk).await;
+    assert!(matches!(alive, Err(Error::NotFound { .. })), "{alive:?}");
+    f.fail(&grant, Disposition::Dead).await;
+    f.store.drop_dead(&grant.chunk).await.unwrap();
+    let again = f.store.drop_dead(&grant.chunk).await;
+    assert!(matches!(again, Err(Error::NotFound { .. })), "{again:?}");
+    assert_eq!(f.store.dead().await.unwrap(), []);
+    assert_eq!(f.task(&id, "video-v").await.state, TaskState::Dead);
+    f.step(&id, Phase::Probing, Phase::Failed, vec![]).await;
+    assert!(matches!(
+        f.store.revive(&id).await,
+        Err(Error::Conflict { .. })
+    ));
+}
+
+pub(super) async fn the_last_eight_failures_are_kept(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 1)]).await;
+    for attempt in 0..10 {
+        let grant = f.take("n1").await.unwrap();
+        let what = if attempt == 9 {
+            Disposition::Dead
+        } else {
+            retry(Duration::ZERO)
+        };
+        let why = failure(&format!("line one\nattempt {attempt}"));
+        assert!(
+            f.store
+                .fail(&grant.chunk, grant.token, &why, what)
+                .await
+                .unwrap()
+        );
+    }
+    let dead = f.store.dead().await.unwrap();
+    let messages = dead[0]
+        .failures
+        .iter()
+        .map(|attempt| attempt.failure.message.clone());
+    let expected: Vec<String> = (2..10).map(|n| format!("line one\nattempt {n}")).collect();
+    assert_eq!(messages.collect::<Vec<_>>(), expected);
+}

@@ -1,0 +1,94 @@
+//! One suite of promises that every backend keeps: the guarantees in the docs of [`crate::Store`],
+//! each as a function that runs against memory and against a real Redis of its own.
+
+mod attention;
+mod farm;
+mod fixture;
+mod jobs;
+mod leases;
+mod queue;
+mod server;
+mod units;
+
+macro_rules! contract {
+    ($($module:ident { $($name:ident,)* })*) => {
+        mod on_memory {
+            $($(
+                #[tokio::test]
+                async fn $name() {
+                    super::$module::$name(&super::fixture::Fixture::memory()).await;
+                }
+            )*)*
+        }
+
+        mod on_redis {
+            $($(
+                #[tokio::test]
+                async fn $name() {
+                    if let Some(fixture) = super::fixture::Fixture::redis().await {
+                        super::$module::$name(&fixture).await;
+                    }
+                }
+            )*)*
+        }
+    };
+}
+
+contract! {
+    jobs {
+        a_repeated_submit_changes_nothing,
+        chunks_that_do_not_cover_their_task_are_refused,
+        one_of_many_takes_a_step,
+        a_repeated_step_in_one_phase_changes_nothing,
+        only_a_revival_leads_out_of_a_final_phase,
+        a_task_waits_for_all_that_it_comes_after,
+        a_task_after_one_that_is_done_opens_at_once,
+        a_final_phase_empties_the_queue_and_ends_leases,
+        a_commit_raises_the_version_without_asking_for_attention,
+        listings_show_the_newest_first_by_pages,
+        a_forgotten_job_leaves_nothing_behind,
+        two_stores_on_one_server_see_each_other,
+    }
+    queue {
+        the_urgent_comes_first_then_the_old,
+        a_task_is_offered_to_fitting_builds_only,
+        a_delayed_chunk_is_offered_when_its_time_has_come,
+        a_chunk_is_tried_elsewhere_if_there_is_an_elsewhere,
+        a_node_that_drains_or_has_other_builds_is_no_elsewhere,
+        a_node_that_drains_gets_nothing_new,
+        depth_counts_what_there_is_to_do,
+        nodes_are_listed_with_what_they_hold,
+    }
+    units {
+        two_units_are_claimed_at_a_time,
+        a_chunk_ends_with_its_last_unit,
+        another_digest_for_a_unit_is_refused,
+        good_bytes_of_a_lost_lease_are_adopted,
+        a_thief_gets_the_second_half_of_the_richest,
+        a_single_free_unit_is_taken_whole,
+        a_split_does_not_count_committed_units,
+        a_node_does_not_steal_what_it_failed,
+        a_release_gives_back_what_was_claimed,
+    }
+    leases {
+        a_lease_ends_unless_it_is_renewed,
+        the_limit_of_expired_leases_holds,
+        attempts_count_where_the_policy_says_so,
+        a_dead_chunk_rests_until_its_job_is_revived,
+        a_late_commit_can_empty_the_dlq,
+        a_dropped_chunk_does_not_come_back,
+        the_last_eight_failures_are_kept,
+    }
+    attention {
+        one_caller_at_a_time_decides_about_a_job,
+        a_change_during_the_hold_is_not_lost,
+        a_hold_ends_by_itself,
+        a_nudge_comes_after_its_delay,
+        no_job_is_passed_over,
+    }
+    farm {
+        sixteen_workers_commit_each_unit_once,
+        a_random_farm_loses_and_doubles_nothing,
+        a_random_farm_behind_a_broken_connection_does_its_work,
+    }
+}

@@ -1,0 +1,216 @@
+//! What holds for the order and the choice of what is granted.
+
+use super::fixture::{
+    Fixture, SECOND, elsewhere, encode, info, job, node, retry, run, single, want,
+};
+use crate::{Error, Steal, Want};
+use model::node::builds_digest;
+use model::task::{Claim, TaskKind};
+use std::time::Duration;
+
+pub(super) async fn the_urgent_comes_first_then_the_old(f: &Fixture) {
+    f.submit("old", 50, &[encode("old", &[0..1, 1..2])]).await;
+    f.submit("new", 50, &[run("new", 1)]).await;
+    f.submit("idle", 0, &[run("idle", 1)]).await;
+    f.submit("urgent", 100, &[run("urgent", 1)]).await;
+    let first = f.take("n1").await.unwrap();
+    assert_eq!(first.chunk.to_string(), "urgent/video-v#0");
+    assert_eq!(first.traceparent, "00-trace");
+    let old = f.take("n1").await.unwrap();
+    assert_eq!(
+        (old.chunk.to_string().as_str(), old.units.clone()),
+        ("old/video-v#0", 0..1)
+    );
+    f.store.release(&old.chunk, old.token).await.unwrap();
+    let mut order = Vec::new();
+    while let Some(grant) = f.take("n1").await {
+        order.push(grant.chunk.to_string());
+    }
+    let expected = [
+        "old/video-v#0",
+        "old/video-v#1",
+        "new/video-v#0",
+        "idle/video-v#0",
+    ];
+    assert_eq!(
+        order, expected,
+        "a chunk that was handed back keeps its place"
+    );
+}
+
+pub(super) async fn a_task_is_offered_to_fitting_builds_only(f: &Fixture) {
+    let mut task = run("j1", 4);
+    task.builds = "x264-164".to_owned();
+    f.submit("j1", 90, &[task]).await;
+    f.submit("j2", 10, &[run("j2", 1)]).await;
+    let other = Want {
+        builds: "x264-165".to_owned(),
+        ..want("n1", Steal::WhenIdle)
+    };
+    let fitting = Want {
+        builds: "x264-164".to_owned(),
+        ..want("n2", Steal::WhenIdle)
+    };
+    let any = f.store.take(&other).await.unwrap().unwrap();
+    assert_eq!(
+        any.chunk.task.job.as_str(),
+        "j2",
+        "any node may take what names no builds"
+    );
+    f.work_off(&any).await;
+    assert_eq!(f.store.take(&other).await.unwrap(), None);
+    assert_eq!(f.steal("n3").await, None);
+    let own = f.store.take(&fitting).await.unwrap().unwrap();
+    assert_eq!(own.chunk.task.job.as_str(), "j1");
+    assert_eq!(
+        f.store.take(&other).await.unwrap(),
+        None,
+        "nor may it steal it"
+    );
+    assert!(f.store.take(&fitting).await.unwrap().is_some());
+}
+
+pub(super) async fn a_delayed_chunk_is_offered_when_its_time_has_come(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    let grant = f.take("n1").await.unwrap();
+    assert!(f.fail(&grant, retry(Duration::from_secs(5))).await);
+    assert_eq!(f.store.depth().await.unwrap().chunks_queued, 1);
+    f.pass(Duration::from_secs(4)).await;
+    assert_eq!(f.steal("n1").await, None);
+    f.pass(Duration::from_millis(1_001)).await;
+    assert_eq!(f.take("n1").await.unwrap().attempts, 1);
+    let depth = f.store.depth().await.unwrap();
+    assert_eq!((depth.chunks_queued, depth.chunks_held), (0, 1));
+}
+
+pub(super) async fn a_chunk_is_tried_elsewhere_if_there_is_an_elsewhere(f: &Fixture) {
+    f.register("n1").await;
+    f.register("n2").await;
+    f.submit("j1", 50, &[encode("j1", &[0..1, 1..2])]).await;
+    let grant = f.take("n1").await.unwrap();
+    f.fail(&grant, elsewhere()).await;
+    let next = f.take("n1").await.unwrap();
+    assert_eq!(next.chunk.number, 1, "the next chunk is offered instead");
+    assert_eq!(f.take("n1").await, None);
+    f.pass(Duration::from_secs(9)).await;
+    f.register("n1").await;
+    assert_eq!(f.take("n1").await, None, "n2 was seen 9 s ago");
+    f.pass(2 * SECOND).await;
+    let again = f.take("n1").await.unwrap();
+    assert_eq!(again.chunk, grant.chunk, "n2 was seen 11 s ago");
+    f.fail(&again, elsewhere()).await;
+    f.register("n2").await;
+    assert_eq!(f.take("n1").await, None);
+    assert_eq!(f.take("n2").await.unwrap().chunk, grant.chunk);
+}
+
+pub(super) async fn a_node_that_drains_or_has_other_builds_is_no_elsewhere(f: &Fixture) {
+    let digest = builds_digest(&info("n1").builds);
+    let mut other = info("n2");
+    other.builds.insert("x264".to_owned(), "165".to_owned());
+    f.register("n1").await;
+    f.store.register(&other).await.unwrap();
+    let mut task = run("j1", 4);
+    task.builds = digest.clone();
+    f.submit("j1", 50, &[task]).await;
+    let want = Want {
+        builds: digest,
+        ..want("n1", Steal::Never)
+    };
+    let grant = f.store.take(&want).await.unwrap().unwrap();
+    f.fail(&grant, elsewhere()).await;
+    let grant = f.store.take(&want).await.unwrap().unwrap();
+    f.fail(&grant, elsewhere()).await;
+    f.register("n2").await;
+    assert_eq!(f.store.take(&want).await.unwrap(), None);
+    f.store.drain(&node("n2")).await.unwrap();
+    assert!(f.store.take(&want).await.unwrap().is_some());
+}
+
+pub(super) async fn a_node_that_drains_gets_nothing_new(f: &Fixture) {
+    f.submit("j1", 50, &[encode("j1", &[0..4, 4..8])]).await;
+    f.register("n1").await;
+    let unknown = f.store.drain(&node("n9")).await;
+    assert!(
+        matches!(unknown, Err(Error::NotFound { what: "node", .. })),
+        "{unknown:?}"
+    );
+    let grant = f.take("n1").await.unwrap();
+    f.store.drain(&node("n1")).await.unwrap();
+    assert_eq!(f.steal("n1").await, None);
+    assert_eq!(
+        f.work_off(&grant).await,
+        [0, 1, 2, 3],
+        "it finishes what it holds"
+    );
+    f.register("n1").await;
+    assert!(
+        f.take("n1").await.is_some(),
+        "a node that registers does not drain"
+    );
+}
+
+pub(super) async fn depth_counts_what_there_is_to_do(f: &Fixture) {
+    let mut task = encode("j1", &[0..4, 4..8, 8..10]);
+    task.unit_seconds = 2.5;
+    let blocked = single("j1", TaskKind::Package, &["video-v"]);
+    let id = f.submit("j1", 50, &[task, blocked]).await;
+    f.submit("j2", 50, &[]).await;
+    let depth = f.store.depth().await.unwrap();
+    assert_eq!(
+        (depth.jobs, depth.chunks_queued, depth.chunks_held),
+        (2, 3, 0)
+    );
+    assert_eq!((depth.units_left, depth.seconds_left), (10, 25.0));
+    let first = f.take("n1").await.unwrap();
+    f.claim(&first).await;
+    f.commit(&first, 0).await;
+    assert_eq!(f.claim(&first).await, Claim::Unit(1));
+    let second = f.take("n2").await.unwrap();
+    f.fail(&second, crate::Disposition::Dead).await;
+    let depth = f.store.depth().await.unwrap();
+    assert_eq!(
+        (depth.chunks_queued, depth.chunks_held, depth.dead),
+        (1, 1, 1)
+    );
+    assert_eq!((depth.units_left, depth.seconds_left), (5, 12.5));
+    f.step(
+        &id,
+        model::job::Phase::Probing,
+        model::job::Phase::Failed,
+        vec![],
+    )
+    .await;
+    let depth = f.store.depth().await.unwrap();
+    assert_eq!((depth.jobs, depth.units_left, depth.dead), (1, 0, 1));
+    f.store.revive(&id).await.unwrap();
+    let depth = f.store.depth().await.unwrap();
+    assert_eq!(
+        (
+            depth.jobs,
+            depth.chunks_queued,
+            depth.units_left,
+            depth.dead
+        ),
+        (2, 3, 9, 0)
+    );
+}
+
+pub(super) async fn nodes_are_listed_with_what_they_hold(f: &Fixture) {
+    f.register("n2").await;
+    f.register("n1").await;
+    f.submit("j1", 50, &[encode("j1", &[0..4, 4..8])]).await;
+    let grant = f.take("n1").await.unwrap();
+    f.pass(Duration::from_secs(30)).await;
+    let leases = [(grant.chunk.clone(), grant.token)];
+    f.store.renew(&node("n1"), SECOND, &leases).await.unwrap();
+    let nodes = f.store.nodes(Duration::from_secs(3_600)).await.unwrap();
+    let ids: Vec<&str> = nodes.iter().map(|node| node.info.id.as_str()).collect();
+    assert_eq!(ids, ["n1", "n2"]);
+    assert_eq!(nodes[0].holds, [grant.chunk]);
+    assert_eq!(nodes[0].info, info("n1"));
+    assert!(nodes[0].seen_at_ms >= nodes[1].seen_at_ms + 30_000);
+    let recent = f.store.nodes(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(recent.len(), 1);
+    assert!(job("j1", 50).id == nodes[0].holds[0].task.job);
+}

@@ -1,0 +1,194 @@
+//! A store that fails now and then, from a seed: before an operation happened or after it. A caller
+//! cannot tell which, so what it does next is tested against both.
+
+use crate::error::{Error, Result};
+use crate::{
+    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Store, Submitted,
+    Want,
+};
+use async_trait::async_trait;
+use model::job::{JobFilter, JobPage, JobRecord, NewJob};
+use model::node::{NodeInfo, NodeRecord};
+use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::{ChunkId, Failure, JobId, NodeId};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often operations fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Faults {
+    /// Of a hundred operations, so many fail and did not happen.
+    pub before_percent: u8,
+    /// Of a hundred operations that happened, so many answer with an error all the same.
+    pub after_percent: u8,
+}
+
+/// Another store behind a connection that breaks.
+pub struct FaultyStore<S: ?Sized> {
+    inner: Arc<S>,
+    faults: Faults,
+    state: Mutex<u64>,
+}
+
+impl<S: Store + ?Sized> FaultyStore<S> {
+    /// Wraps a store. The same seed and the same order of operations give the same faults.
+    pub fn new(inner: Arc<S>, seed: u64, faults: Faults) -> Self {
+        Self {
+            inner,
+            faults,
+            state: Mutex::new(seed),
+        }
+    }
+
+    /// The store behind it, which does not fail.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood 2014): small, and any seed will do.
+    fn strikes(&self, percent: u8) -> bool {
+        let mut state = self.state.lock();
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = *state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        bits % 100 < u64::from(percent)
+    }
+
+    async fn tried<T>(&self, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if self.strikes(self.faults.before_percent) {
+            return Err(unavailable("connection broke before the request"));
+        }
+        let answer = operation.await?;
+        if self.strikes(self.faults.after_percent) {
+            return Err(unavailable("connection broke before the answer"));
+        }
+        Ok(answer)
+    }
+}
+
+fn unavailable(reason: &str) -> Error {
+    Error::Unavailable {
+        reason: reason.to_owned(),
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for FaultyStore<S> {
+    async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
+        self.tried(self.inner.submit(job, tasks)).await
+    }
+
+    async fn job(&self, job: &JobId) -> Result<JobRecord> {
+        self.tried(self.inner.job(job)).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
+        self.tried(self.inner.jobs(filter, page, limit)).await
+    }
+
+    async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
+        self.tried(self.inner.tasks(job)).await
+    }
+
+    async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
+        self.tried(self.inner.advance(job, advance)).await
+    }
+
+    async fn revive(&self, job: &JobId) -> Result<()> {
+        self.tried(self.inner.revive(job)).await
+    }
+
+    async fn forget(&self, job: &JobId) -> Result<()> {
+        self.tried(self.inner.forget(job)).await
+    }
+
+    async fn attend(&self, hold: Duration) -> Result<Option<Attention>> {
+        self.tried(self.inner.attend(hold)).await
+    }
+
+    async fn settle(&self, attention: &Attention) -> Result<()> {
+        self.tried(self.inner.settle(attention)).await
+    }
+
+    async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()> {
+        self.tried(self.inner.nudge(job, delay)).await
+    }
+
+    async fn take(&self, want: &Want) -> Result<Option<Grant>> {
+        self.tried(self.inner.take(want)).await
+    }
+
+    async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
+        self.tried(self.inner.claim(chunk, token)).await
+    }
+
+    async fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed> {
+        self.tried(self.inner.commit(chunk, token, unit, record))
+            .await
+    }
+
+    async fn renew(
+        &self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+    ) -> Result<Vec<Renewed>> {
+        self.tried(self.inner.renew(node, ttl, leases)).await
+    }
+
+    async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
+        self.tried(self.inner.release(chunk, token)).await
+    }
+
+    async fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        self.tried(self.inner.fail(chunk, token, failure, disposition))
+            .await
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
+        self.tried(self.inner.expired(limit)).await
+    }
+
+    async fn register(&self, node: &NodeInfo) -> Result<()> {
+        self.tried(self.inner.register(node)).await
+    }
+
+    async fn nodes(&self, within: Duration) -> Result<Vec<NodeRecord>> {
+        self.tried(self.inner.nodes(within)).await
+    }
+
+    async fn drain(&self, node: &NodeId) -> Result<()> {
+        self.tried(self.inner.drain(node)).await
+    }
+
+    async fn dead(&self) -> Result<Vec<DeadChunk>> {
+        self.tried(self.inner.dead()).await
+    }
+
+    async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
+        self.tried(self.inner.drop_dead(chunk)).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        self.tried(self.inner.depth()).await
+    }
+
+    async fn now_ms(&self) -> Result<u64> {
+        self.tried(self.inner.now_ms()).await
+    }
+}
