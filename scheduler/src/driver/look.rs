@@ -23,7 +23,8 @@ pub(super) async fn look(farm: &Farm, job: &JobId) -> Result<JobView> {
     let checked = tasks
         .iter()
         .any(|task| task.kind == TaskKind::Qc && task.state == TaskState::Done);
-    let numbered = matches!(phase, Phase::Processing | Phase::Review | Phase::Packaging);
+    // Looked for late: a job is looked at with every commit, and a read of storage is not free.
+    let numbered = checked && !phase.is_final();
     Ok(JobView {
         plan: if phase.is_final() {
             None

@@ -1,9 +1,10 @@
 //! The decision. Every action may be done twice; after each the job is looked at anew, so a crash
 //! between two of them loses nothing.
 
-use super::view::JobView;
+use super::view::{JobView, TaskView};
 use super::{of_plan, of_version, probe};
 use model::job::{Phase, ReviewAnswer};
+use model::plan::Plan;
 use model::qc;
 use model::task::{NewTask, TaskKind, TaskState};
 use model::{Failure, FailureKind};
@@ -121,16 +122,36 @@ fn review(view: &JobView) -> Vec<Action> {
 }
 
 fn to_packaging(view: &JobView) -> Vec<Action> {
-    let (Some(version), Some(plan)) = (&view.version, &view.plan) else {
-        return match view.plan {
-            Some(_) => vec![Action::ReserveVersion],
-            None => vec![lost(view, "plan.json is not in storage")],
-        };
+    let Some(plan) = &view.plan else {
+        return vec![lost(view, "plan.json is not in storage")];
+    };
+    if let Some(failure) = unbalanced(view, plan) {
+        return vec![end(view, Phase::Failed, failure)];
+    }
+    let Some(version) = &view.version else {
+        return vec![Action::ReserveVersion];
     };
     vec![Action::Advance(Advance {
         title_version: Some(version.version),
         ..advance(view, Phase::Packaging, of_version(plan))
     })]
+}
+
+/// The ledger: every planned frame of every group was committed, exactly once. Neither quality control
+/// nor a person can overrule it.
+fn unbalanced(view: &JobView, plan: &Plan) -> Option<Failure> {
+    let planned = u64::from(plan.video.as_ref()?.grid.frames);
+    let encoded = |task: &&TaskView| matches!(task.kind, TaskKind::Encode { .. });
+    let wrong = view
+        .tasks
+        .iter()
+        .filter(encoded)
+        .find(|task| task.frames != planned)?;
+    let message = format!(
+        "{} frames were committed and {planned} planned",
+        wrong.frames
+    );
+    Some(Failure::new(FailureKind::Bug, wrong.kind.name(), message))
 }
 
 fn packaging(view: &JobView) -> Vec<Action> {

@@ -122,6 +122,7 @@ fn perform(view: &mut JobView, action: &Action, published: &mut u32) {
                     view.tasks.push(TaskView {
                         kind: task.kind.clone(),
                         state,
+                        frames: 0,
                         failure: None,
                     });
                 }

@@ -34,15 +34,22 @@ pub struct TaskView {
     pub kind: TaskKind,
     /// Where it is.
     pub state: TaskState,
+    /// Output frames of its committed units, for the ledger.
+    pub frames: u64,
     /// Why it is dead.
     pub failure: Option<Failure>,
 }
 
 impl From<&TaskRecord> for TaskView {
     fn from(task: &TaskRecord) -> Self {
+        let frames = task
+            .committed
+            .iter()
+            .map(|(_, record)| u64::from(record.frames));
         Self {
             kind: task.kind.clone(),
             state: task.state,
+            frames: frames.sum(),
             failure: task.failure.clone(),
         }
     }

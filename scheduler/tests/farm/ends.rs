@@ -262,3 +262,29 @@ async fn a_node_of_another_protocol_is_refused_and_a_drained_one_rests() {
     });
     assert!(waits.await.starts_with("a node"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_frame_stops_a_title_that_quality_control_let_pass() {
+    let farm = Farm::start().await;
+    farm.spawn_node(
+        "n1",
+        Script {
+            frames_lost: 1,
+            ..Script::passing()
+        },
+    );
+    let job = farm.submit().await;
+    let record = farm.reaches(&job, "failed").await.job.unwrap();
+    let failure = record.failure.unwrap();
+    assert_eq!(
+        (failure.kind.as_str(), failure.place.as_str()),
+        ("bug", "video-h264")
+    );
+    assert!(
+        failure
+            .message
+            .contains("249 frames were committed and 250 planned"),
+        "{failure:?}"
+    );
+    assert_eq!(record.title_version, 0);
+}

@@ -20,6 +20,8 @@ use tonic::transport::Channel;
 pub(crate) struct Script {
     pub(crate) source: Result<SourceInfo, Failure>,
     pub(crate) verdict: Action,
+    /// Frames that the first segment lacks.
+    pub(crate) frames_lost: u32,
 }
 
 impl Script {
@@ -28,6 +30,7 @@ impl Script {
         Self {
             source: Ok(film(250)),
             verdict: Action::Pass,
+            frames_lost: 0,
         }
     }
 
@@ -182,7 +185,7 @@ impl Node {
         let record = UnitRecord {
             digest: format!("{:?}-{unit}", grant.kind),
             config_digest: String::new(),
-            frames: 1,
+            frames: self.frames(grant, unit).await,
             node: self.id.clone(),
             elapsed_ms: 1,
             reused: false,
@@ -210,6 +213,21 @@ impl Node {
             .unwrap()
             .into_inner()
             .accepted
+    }
+
+    async fn frames(&self, grant: &Grant, unit: u32) -> u32 {
+        if !matches!(grant.kind, TaskKind::Encode { .. }) {
+            return 0;
+        }
+        let path = layout::plan(&grant.chunk.task.job);
+        let plan: Plan = self.storage.get_json(&path).await.unwrap();
+        let segment = plan.video.unwrap().grid.segment(unit);
+        let lost = if unit == 0 {
+            self.script.frames_lost
+        } else {
+            0
+        };
+        segment.end - segment.start - lost
     }
 
     async fn write_result(&self, grant: &Grant) {
