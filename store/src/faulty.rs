@@ -192,3 +192,75 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
         self.tried(self.inner.now_ms()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Faults, FaultyStore};
+    use crate::clock::ManualClock;
+    use crate::memory::MemoryStore;
+    use crate::{Error, Store, Submitted};
+    use model::job::NewJob;
+    use std::sync::Arc;
+
+    fn job(number: u32) -> NewJob {
+        NewJob {
+            id: format!("j{number}").parse().unwrap(),
+            tenant: "acme".parse().unwrap(),
+            title: "film".parse().unwrap(),
+            profile: "standard".to_owned(),
+            source_url: "file:///film.mkv".to_owned(),
+            priority: 50,
+            traceparent: String::new(),
+        }
+    }
+
+    fn faulty(before_percent: u8, after_percent: u8) -> FaultyStore<MemoryStore> {
+        let faults = Faults {
+            before_percent,
+            after_percent,
+        };
+        let memory = MemoryStore::new(Arc::new(ManualClock::new(0)));
+        FaultyStore::new(Arc::new(memory), 7, faults)
+    }
+
+    #[tokio::test]
+    async fn an_operation_may_have_happened_before_it_fails() {
+        let never = faulty(100, 0);
+        assert!(matches!(
+            never.submit(&job(1), &[]).await,
+            Err(Error::Unavailable { .. })
+        ));
+        assert!(matches!(
+            never.inner().job(&job(1).id).await,
+            Err(Error::NotFound { .. })
+        ));
+        let unheard = faulty(0, 100);
+        assert!(matches!(
+            unheard.submit(&job(1), &[]).await,
+            Err(Error::Unavailable { .. })
+        ));
+        assert!(unheard.inner().job(&job(1).id).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_seed_gives_the_same_faults() {
+        let mut runs = Vec::new();
+        for _ in 0..2 {
+            let store = faulty(20, 20);
+            let mut answers = Vec::new();
+            for number in 0..200 {
+                answers.push(store.submit(&job(number), &[]).await.ok());
+            }
+            runs.push(answers);
+        }
+        assert_eq!(runs[0], runs[1]);
+        let heard = runs[0]
+            .iter()
+            .filter(|answer| **answer == Some(Submitted::New))
+            .count();
+        assert!(
+            (90..170).contains(&heard),
+            "{heard} of 200, expected about 128"
+        );
+    }
+}

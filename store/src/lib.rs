@@ -157,7 +157,7 @@ pub enum Steal {
     /// Queued chunks only.
     Never,
     /// When no queued chunk fits: the second half of the unclaimed part of the richest held chunk.
-    /// A single unclaimed unit is taken whole.
+    /// A single unclaimed unit is taken whole; a victim that then has no unit left is finished.
     WhenIdle,
 }
 

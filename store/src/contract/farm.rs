@@ -20,19 +20,12 @@ const SEEDS: u64 = 6;
 pub(super) async fn sixteen_workers_commit_each_unit_once(f: &Fixture) {
     let package = single("j1", TaskKind::Package, &["video-v"]);
     let id = f.submit("j1", 50, &[run("j1", UNITS), package]).await;
-    let workers = (0..16).map(|worker| async move {
-        let mut done = Vec::new();
-        let name = format!("n{worker}");
-        while let Some(grant) = f.steal(&name).await {
-            while let Claim::Unit(unit) = f.claim(&grant).await {
-                tokio::task::yield_now().await;
-                assert_eq!(f.commit(&grant, unit).await, Committed::Accepted);
-                done.push((grant.kind.name(), unit));
-            }
-        }
-        done
-    });
-    let mut done: Vec<_> = join_all(workers).await.into_iter().flatten().collect();
+    let workers = (0..16).map(|worker| tokio::spawn(work(f.store.clone(), worker)));
+    let done = join_all(workers)
+        .await
+        .into_iter()
+        .flat_map(|done| done.unwrap());
+    let mut done: Vec<_> = done.collect();
     let rest = f.take("late").await;
     if let Some(package) = rest {
         f.work_off(&package).await;
@@ -46,6 +39,23 @@ pub(super) async fn sixteen_workers_commit_each_unit_once(f: &Fixture) {
     assert_eq!(done, expected);
     let tasks = f.store.tasks(&id).await.unwrap();
     assert!(tasks.iter().all(|task| task.state == TaskState::Done));
+}
+
+/// Takes and steals until nothing is offered; gives what it did.
+async fn work(store: Arc<dyn Store>, worker: u32) -> Vec<(String, u32)> {
+    let want = want(&format!("n{worker}"), Steal::WhenIdle);
+    let mut done = Vec::new();
+    while let Some(grant) = store.take(&want).await.unwrap() {
+        while let Claim::Unit(unit) = store.claim(&grant.chunk, grant.token).await.unwrap() {
+            tokio::task::yield_now().await;
+            let commit = store
+                .commit(&grant.chunk, grant.token, unit, &record(unit))
+                .await;
+            assert_eq!(commit.unwrap(), Committed::Accepted);
+            done.push((grant.kind.name(), unit));
+        }
+    }
+    done
 }
 
 pub(super) async fn a_random_farm_loses_and_doubles_nothing(f: &Fixture) {

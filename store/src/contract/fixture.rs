@@ -55,6 +55,17 @@ impl Fixture {
         }
     }
 
+    /// Kills the server and starts it again over its files; false where there is no server.
+    pub(super) fn kill_and_restart(&self) -> bool {
+        match &self.time {
+            Time::Manual(_) => false,
+            Time::Redis(server) => {
+                server.kill_and_restart();
+                true
+            }
+        }
+    }
+
     async fn connection(server: &Server) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(server.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()

@@ -270,6 +270,49 @@ pub(super) async fn a_forgotten_job_leaves_nothing_behind(f: &Fixture) {
     assert!(!left.iter().any(|key| key.contains("j1")), "{left:?}");
 }
 
+pub(super) async fn listings_go_on_past_many_jobs_that_do_not_fit(f: &Fixture) {
+    let wanted = f.submit("j0", 50, &[]).await;
+    f.step(&wanted, Phase::Probing, Phase::Cancelled, vec![])
+        .await;
+    for number in 1..600 {
+        f.submit(&format!("j{number}"), 50, &[]).await;
+    }
+    let cancelled = JobFilter {
+        phases: vec![Phase::Cancelled],
+        ..JobFilter::default()
+    };
+    assert_eq!(pages(f, &cancelled, 5).await, [vec![0]]);
+    assert_eq!(pages(f, &JobFilter::default(), 400).await.len(), 2);
+}
+
+/// The scripts are gone with the server too, and are loaded again.
+pub(super) async fn what_was_answered_survives_a_killed_server(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 2)]).await;
+    let grant = f.take("n1").await.unwrap();
+    assert_eq!(f.claim(&grant).await, Claim::Unit(0));
+    if !f.kill_and_restart() {
+        return;
+    }
+    let mut failed = 0;
+    let commit = loop {
+        match f
+            .store
+            .commit(&grant.chunk, grant.token, 0, &record(0))
+            .await
+        {
+            Err(Error::Unavailable { .. }) if failed < 20 => failed += 1,
+            answer => break answer.unwrap(),
+        }
+    };
+    assert!(
+        matches!(commit, Committed::Accepted | Committed::Already),
+        "{commit:?}"
+    );
+    assert_eq!(f.claim(&grant).await, Claim::Unit(1));
+    assert_eq!(f.commit(&grant, 1).await, Committed::Accepted);
+    assert_eq!(f.task(&id, "video-v").await.state, TaskState::Done);
+}
+
 pub(super) async fn two_stores_on_one_server_see_each_other(f: &Fixture) {
     let Some(other) = f.reopen(7).await else {
         return;

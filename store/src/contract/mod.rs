@@ -14,7 +14,7 @@ macro_rules! contract {
     ($($module:ident { $($name:ident,)* })*) => {
         mod on_memory {
             $($(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     super::$module::$name(&super::fixture::Fixture::memory()).await;
                 }
@@ -23,7 +23,7 @@ macro_rules! contract {
 
         mod on_redis {
             $($(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $name() {
                     if let Some(fixture) = super::fixture::Fixture::redis().await {
                         super::$module::$name(&fixture).await;
@@ -48,6 +48,8 @@ contract! {
         listings_show_the_newest_first_by_pages,
         a_forgotten_job_leaves_nothing_behind,
         two_stores_on_one_server_see_each_other,
+        what_was_answered_survives_a_killed_server,
+        listings_go_on_past_many_jobs_that_do_not_fit,
     }
     queue {
         the_urgent_comes_first_then_the_old,

@@ -1,66 +1,85 @@
 //! A Redis of one test's own: on a Unix socket in its own folder, with the AOF on, gone at the end.
 
-use std::path::PathBuf;
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(super) struct Server {
-    child: Child,
-    socket: PathBuf,
-    _folder: TempDir,
+    child: Mutex<Child>,
+    folder: TempDir,
 }
 
 impl Server {
     /// Starts it; `None`, said loudly, where there is no redis-server.
     pub(super) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("redis.sock");
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "yes"])
-            .arg("--unixsocket")
-            .arg(&socket)
-            .arg("--dir")
-            .arg(folder.path())
-            .stdout(Stdio::null())
-            .spawn();
-        let child = match child {
-            Ok(child) => child,
+        match spawn(folder.path()) {
+            Ok(child) => Some(Self {
+                child: Mutex::new(child),
+                folder,
+            }),
             Err(error) => {
                 let required = std::env::var_os("MAGPIE_REQUIRE_TOOLS").is_some();
                 assert!(!required, "redis-server does not start: {error}");
                 eprintln!("SKIPPED: no check against Redis, redis-server does not start: {error}");
-                return None;
+                None
             }
-        };
-        let server = Self {
-            child,
-            socket,
-            _folder: folder,
-        };
-        server.wait();
-        Some(server)
+        }
+    }
+
+    pub(super) fn kill_and_restart(&self) {
+        let mut child = self.child.lock();
+        end(&mut child);
+        std::fs::remove_file(socket(self.folder.path())).unwrap();
+        *child = spawn(self.folder.path()).unwrap();
     }
 
     pub(super) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket.display())
-    }
-
-    fn wait(&self) {
-        let start = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&self.socket).is_err() {
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "redis-server does not listen"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        format!("redis+unix://{}", socket(self.folder.path()).display())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child.lock());
     }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("redis.sock")
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Starts a server over the files in the folder and waits until it listens.
+fn spawn(folder: &Path) -> std::io::Result<Child> {
+    let child = Command::new("redis-server")
+        .args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--unixsocket",
+        ])
+        .arg(socket(folder))
+        .arg("--dir")
+        .arg(folder)
+        .stdout(Stdio::null())
+        .spawn()?;
+    let start = Instant::now();
+    while std::os::unix::net::UnixStream::connect(socket(folder)).is_err() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "redis-server does not listen"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(child)
 }

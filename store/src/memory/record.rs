@@ -208,3 +208,6 @@ impl ChunkRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The arithmetic of splits, for chunks of any shape.
+
+use super::{ChunkRecord, Standing};
+use crate::rules::CLAIMS_MAX;
+use model::task::{Chunk, UnitRecord};
+use proptest::collection::btree_set;
+use proptest::prelude::ProptestConfig;
+use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn units(committed: &BTreeSet<u32>) -> BTreeMap<u32, UnitRecord> {
+    let record = UnitRecord {
+        digest: String::new(),
+        config_digest: String::new(),
+        frames: 1,
+        node: "n1".parse().unwrap(),
+        elapsed_ms: 1,
+        reused: false,
+    };
+    committed
+        .iter()
+        .map(|unit| (*unit, record.clone()))
+        .collect()
+}
+
+fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
+    let done = committed.range(start..end).count() as u32;
+    ChunkRecord {
+        chunk: Chunk {
+            id: "j1/video-v#0".parse().unwrap(),
+            next: start,
+            end,
+            claimed: Vec::new(),
+            attempts: 2,
+            not_before_ms: 0,
+            avoid: None,
+            lease: None,
+            stolen_from: None,
+        },
+        standing: Standing::Held,
+        left: end - start - done,
+        place: 0,
+        failures: Vec::new(),
+    }
+}
+
+/// Units of a chunk that are neither claimed nor committed, counted one by one.
+fn free(record: &ChunkRecord, committed: &BTreeSet<u32>) -> Vec<u32> {
+    let units = record.chunk.next..record.chunk.end;
+    units.filter(|unit| !committed.contains(unit)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn a_split_shares_the_free_units_and_loses_none(
+        start in 0..50_u32,
+        length in 1..80_u32,
+        committed in btree_set(0..130_u32, 0..60),
+        claims in 0..=CLAIMS_MAX,
+    ) {
+        let done = units(&committed);
+        let mut victim = chunk(start, start + length, &committed);
+        for _ in 0..claims {
+            victim.claim(&done).unwrap();
+        }
+        let before = free(&victim, &committed);
+        prop_assert_eq!(before.len() as u32, victim.free());
+        prop_assume!(!before.is_empty());
+        let claimed = victim.chunk.claimed.clone();
+        let half = victim.split(1, &done);
+        let (kept, taken) = (free(&victim, &committed), free(&half, &committed));
+        prop_assert_eq!([kept.clone(), taken.clone()].concat(), before);
+        prop_assert_eq!((kept.len() as u32, taken.len() as u32), (victim.free(), half.free()));
+        prop_assert!(!taken.is_empty() && (kept.len() >= taken.len() || kept.is_empty()));
+        prop_assert!(kept.len() <= taken.len() + 1);
+        prop_assert_eq!(victim.chunk.claimed, claimed);
+        prop_assert_eq!((victim.chunk.end, half.chunk.attempts), (half.chunk.next, 2));
+        prop_assert_eq!(half.chunk.stolen_from, Some(victim.chunk.id));
+    }
+}
