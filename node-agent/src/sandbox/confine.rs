@@ -41,6 +41,8 @@ pub(crate) fn confine(confinement: &Confinement) -> Proof {
             missing.push(format!("{layer}: {reason}"));
         }
     };
+    // When the host runs out of memory, a worker goes and the agent stays. Refused at worst.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     // A worker dies with the thread that started it; see `Spawner` for why that is no accident.
     let dies_with_parent = set_parent_process_death_signal(Some(Signal::KILL));
     note(

@@ -69,13 +69,18 @@ struct State {
     /// Segments that the worker has and has not finished.
     open: u32,
     read_bytes: u64,
+    /// Start and end of the last range.
+    last_read: Option<(u64, u64)>,
     deadline: Instant,
 }
 
 /// Why a session ends.
 enum End {
     Done(Vec<u8>),
+    /// The agent failed, not the worker.
     Failed(Failure),
+    /// The worker says that it failed.
+    Reported(Failure),
     /// The worker closed its socket or died.
     Gone,
     Kill(Killed),
@@ -99,6 +104,7 @@ impl Session {
             claim: None,
             open: 0,
             read_bytes: 0,
+            last_read: None,
             deadline,
         };
         let end = tokio::select! {
@@ -106,16 +112,32 @@ impl Session {
             () = stop.cancelled() => End::Kill(Killed::Unwanted),
             end = state.serve() => end,
         };
-        match end {
-            End::Done(result) => Ok(result),
-            End::Failed(failure) => Err(failure),
-            End::Gone => Err(state.worker.bury(&place, None).await),
-            End::Kill(killed) => Err(state.worker.bury(&place, Some(killed)).await),
-        }
+        let last_read = state.last_read();
+        let failure = match end {
+            End::Done(result) => return Ok(result),
+            End::Failed(failure) => return Err(failure),
+            End::Reported(failure) => {
+                let output = state.worker.bury(&place, None).await.evidence;
+                let said = failure.evidence.clone();
+                failure.with_evidence(&format!("{said}{output}"))
+            }
+            End::Gone => state.worker.bury(&place, None).await,
+            End::Kill(killed) => state.worker.bury(&place, Some(killed)).await,
+        };
+        let evidence = format!("{}{last_read}", failure.evidence);
+        Err(failure.with_evidence(&evidence))
     }
 }
 
 impl State {
+    /// Where in the source a worker was: what a person who looks for the cause wants to know.
+    fn last_read(&self) -> String {
+        let size = self.session.request.source_bytes;
+        self.last_read.map_or_else(String::new, |(first, last)| {
+            format!("last read of the source: bytes {first} to {last} of {size}\n")
+        })
+    }
+
     async fn serve(&mut self) -> End {
         if let Err(end) = self.ask().await {
             return end;
@@ -215,7 +237,7 @@ impl State {
                 bytes: payload,
             },
             Said::Done => return Err(End::Done(payload)),
-            Said::Failed(failure) => return Err(End::Failed(self.judge(failure))),
+            Said::Failed(failure) => return Err(End::Reported(self.judge(failure))),
         };
         if self.events.send(made).await.is_err() {
             return Err(End::Kill(Killed::Unwanted));
@@ -248,6 +270,7 @@ impl State {
         }
         let data = source.read(offset, bytes).await.map_err(End::Failed)?;
         self.read_bytes += u64::from(bytes);
+        self.last_read = Some((offset, offset + data.len() as u64));
         // Every byte thrice, and an index for each of them, is what an honest demuxer may need.
         if self.read_bytes <= source.size_bytes().saturating_mul(3) + (64 << 20) {
             self.progress();

@@ -105,9 +105,12 @@ fn eat_memory() -> Result<()> {
 
 fn panic() -> Result<()> {
     let found = failure(Misbehaviour::Panic, limits())?;
+    let says_why = found.message.contains("asked to panic");
+    ensure!(found.kind == FailureKind::Bug && says_why, "{found}");
     ensure!(
-        found.kind == FailureKind::Bug && found.message.contains("asked to panic"),
-        "{found}"
+        found.evidence.contains("misbehave.rs"),
+        "{}",
+        found.evidence
     );
     Ok(())
 }
@@ -136,7 +139,13 @@ fn reread() -> Result<()> {
         stall: Duration::from_secs(1),
         ..limits()
     };
-    is_node_fault(&failure(Misbehaviour::Reread, limits)?, "no progress")
+    let found = failure(Misbehaviour::Reread, limits)?;
+    ensure!(
+        found.evidence.contains("bytes 0 to 4096 of 10000"),
+        "{}",
+        found.evidence
+    );
+    is_node_fault(&found, "no progress")
 }
 
 fn config() -> Result<Config> {
