@@ -91,18 +91,19 @@ fn near(found: &[usize], expected: &[usize]) {
 
 #[test]
 fn sound_is_in_sync_to_the_sample_whatever_the_container_and_rate() {
-    for (name, rate, codec) in [
-        ("a.mp4", 48_000, "aac"),
-        ("a.mkv", 44_100, "flac"),
-        ("a.wav", 48_000, "pcm_s24le"),
-        ("a.mkv", 48_000, "libopus"),
-        ("a.ts", 48_000, "mp2"),
+    for (name, rate, codec, delay) in [
+        ("a.mp4", 48_000, "aac", 0),
+        ("a.mkv", 44_100, "flac", 0),
+        ("a.wav", 48_000, "pcm_s24le", 0),
+        ("a.mkv", 48_000, "libopus", 0),
+        // The delay of its encoder, of which nothing in the file tells.
+        ("a.ts", 48_000, "mp2", 481),
     ] {
         let clip = clip(name, &format!("{CLICKS}{rate}:d=5 -c:a {codec}"));
         let plan = plan_of(&clip);
         let (facts, chunks) = run(&plan, &clip);
         let planes = heard(&facts[0], &chunks);
-        let expected: Vec<usize> = (0..5).map(|second| second * 48_000).collect();
+        let expected: Vec<usize> = (0..5).map(|second| second * 48_000 + delay).collect();
         near(&onsets(&planes[0]), &expected);
         assert!(planes[0].len().abs_diff(facts[0].samples as usize) < 1024, "{name}");
     }
@@ -154,28 +155,17 @@ fn a_late_start_is_silence_and_an_early_one_is_cut() {
 
 #[test]
 fn a_gap_in_the_source_is_silence_and_nothing_drifts() {
-    let clip = clip("whole.ts", &format!("{CLICKS}48000:d=6 -c:a mp2 -b:a 256k"));
-    // Two seconds from 2.0 on are taken out without moving what follows.
-    let holed = clip.beside("holed.mkv");
-    let status = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-copyts", "-i"])
-        .arg(&clip.path)
-        .args(["-c", "copy", "-bsf:a", "noise=drop='between(pts*tb,3.4,5.4)'"])
-        .arg(&holed)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let info = pipeline::probe(source(&holed)).unwrap();
-    let plan = plan(&info, Rational::whole(25), 50, &[]);
-    let mut chunks = Vec::new();
-    let facts = pipeline::run_audio(&plan, 0, &mut || Ok(source(&holed)), &mut |chunk| {
-        chunks.push(chunk);
-        Ok(())
-    })
-    .unwrap();
+    // Two seconds are taken out without moving what follows.
+    let clip = clip(
+        "holed.mkv",
+        &format!("{CLICKS}48000:d=6 -af aselect='not(between(t,1.9,3.9))' -c:a pcm_s16le"),
+    );
+    let plan = plan_of(&clip);
+    let (facts, chunks) = run(&plan, &clip);
     let found = onsets(&heard(&facts[0], &chunks)[0]);
     near(&found, &[0, 48_000, 4 * 48_000, 5 * 48_000]);
-    assert_eq!(facts[0].silences.len(), 4 + 1 - 1, "{:?}", facts[0].silences);
+    let gap = facts[0].silences.iter().map(|(start, end)| end - start).max();
+    assert!(gap > Some(2 * 48_000), "{:?}", facts[0].silences);
 }
 
 #[test]
@@ -218,5 +208,33 @@ fn surround_gives_stereo_and_both_surround_formats_the_same_each_time() {
             assert!(power(&planes[2]) > 2.0 * power(&planes[0]), "{}: centre", facts.id);
             assert!(power(&planes[4]) < 0.01 * power(&planes[0]), "{}: surround", facts.id);
         }
+    }
+}
+
+#[test]
+fn a_sweep_through_all_segments_has_no_offset_no_gap_and_no_click() {
+    let sweep = |at: f64| (std::f64::consts::TAU * (300.0 + 150.0 * at) * at).sin() * 0.25;
+    let clip = clip(
+        "sweep.wav",
+        "-f lavfi -i aevalsrc=0.25*sin(2*PI*(300+150*t)*t):s=48000:d=14 -ac 1 -c:a pcm_s24le",
+    );
+    let plan = plan_of(&clip);
+    let (facts, chunks) = run(&plan, &clip);
+    assert!(facts[0].segments.len() >= 3);
+    let gain = 10_f64.powf(f64::from(facts[0].gain_centi_db) / 2000.0);
+    let plane = &heard(&facts[0], &chunks)[0];
+    let error = |start: usize, lag: i64| -> f64 {
+        let mut sum = 0.0;
+        for at in start..start + 2048 {
+            let time = (at as i64 + lag) as f64 / 48_000.0;
+            sum += (f64::from(plane[at]) - gain * sweep(time)).powi(2);
+        }
+        sum / 2048.0
+    };
+    let power = (gain * 0.25).powi(2) / 2.0;
+    for start in (4096..plane.len() - 4096).step_by(1024) {
+        let best = (-20..=20).min_by(|a, b| error(start, *a).total_cmp(&error(start, *b)));
+        assert_eq!(best, Some(0), "at sample {start}");
+        assert!(error(start, 0) < power / 100.0, "noise at sample {start}");
     }
 }
