@@ -6,7 +6,7 @@ use super::context::{Context, in_order};
 use super::single::Outcome;
 use super::version::{Copied, IMAGES, Made, Version, bug};
 use crate::agent::{Attempt, Stop};
-use crate::transfer::digest;
+use crate::transfer::{self, digest};
 use bytes::Bytes;
 use futures::FutureExt;
 use model::catalog::{PackageManifest, PackagedFile, PackagedTrack, VersionFile};
@@ -190,7 +190,12 @@ async fn write(
     let to = format!("{folder}/{path}");
     let (sha256, size_bytes) = match content {
         Content::Copy(from) => {
-            context.pieces.copy(&from.from, &to).await?;
+            let object = transfer::Content {
+                path: &from.from,
+                sha256: &from.sha256,
+                size_bytes: from.size_bytes,
+            };
+            context.pieces.copy(&object, &to).await?;
             (from.sha256, from.size_bytes)
         }
         Content::Bytes(bytes) => {

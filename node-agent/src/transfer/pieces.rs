@@ -15,6 +15,16 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// An object and what it must hold.
+pub(crate) struct Content<'a> {
+    /// Where it is.
+    pub(crate) path: &'a str,
+    /// SHA-256 of it.
+    pub(crate) sha256: &'a str,
+    /// Size of it.
+    pub(crate) size_bytes: u64,
+}
+
 /// Storage as tasks use it: retried, with failures that say the path.
 #[derive(Clone)]
 pub(crate) struct Pieces {
@@ -82,11 +92,19 @@ impl Pieces {
             .map_err(|e| failed(&e))
     }
 
-    /// Copies an object inside storage.
-    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), Failure> {
-        retrying(|| self.storage.copy(from, to))
-            .await
-            .map_err(|e| failed(&e))
+    /// Copies an object inside storage, unless the target is that copy already. What is there is left
+    /// alone: on a local disk both names are then one file, and renaming a link over itself leaves
+    /// the link behind.
+    pub(crate) async fn copy(&self, from: &Content<'_>, to: &str) -> Result<(), Failure> {
+        if let Some(size) = self.size(to).await? {
+            if size == from.size_bytes && digest(&self.get(to).await?) == from.sha256 {
+                return Ok(());
+            }
+            let deleted = retrying(|| self.storage.delete(to)).await;
+            deleted.map_err(|e| failed(&e))?;
+        }
+        let copied = retrying(|| self.storage.copy(from.path, to)).await;
+        copied.map_err(|e| failed(&e))
     }
 
     /// Paths below a folder with their sizes.
@@ -169,5 +187,29 @@ mod tests {
         pieces.put(&path, Bytes::from_static(b"who")).await.unwrap();
         pieces.put_bytes("k", "m4s", whole.clone()).await.unwrap();
         assert_eq!(pieces.get(&path).await.unwrap(), whole);
+    }
+
+    #[tokio::test]
+    async fn a_copy_over_itself_leaves_nothing_behind_and_over_another_replaces_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pieces = Pieces::new(Storage::open(folder.path().to_str().unwrap()).unwrap());
+        let whole = Bytes::from_static(b"whole");
+        pieces.put("from", whole.clone()).await.unwrap();
+        let sha256 = digest(&whole);
+        let from = Content {
+            path: "from",
+            sha256: &sha256,
+            size_bytes: 5,
+        };
+        pieces
+            .put("folder/to", Bytes::from_static(b"other"))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            pieces.copy(&from, "folder/to").await.unwrap();
+            assert_eq!(pieces.get("folder/to").await.unwrap(), whole);
+        }
+        let names = std::fs::read_dir(folder.path().join("folder")).unwrap();
+        assert_eq!(names.count(), 1);
     }
 }

@@ -329,7 +329,7 @@ fn drain() -> Result<()> {
 }
 
 impl Running {
-    async fn end_after(self, holds: impl Fn(&State) -> bool) -> Result<FakeScheduler> {
+    pub(crate) async fn end_after(self, holds: impl Fn(&State) -> bool) -> Result<FakeScheduler> {
         self.scheduler.until("the agent let go", holds).await?;
         self.end().await
     }

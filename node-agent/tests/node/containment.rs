@@ -1,14 +1,20 @@
 //! Workers that crash, spin, eat, and reach out: each must be stopped, and its end named.
 
 use crate::{Case, block_on};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use model::{Failure, FailureKind};
 use node_agent::trial::{self, Misbehaviour};
 use node_agent::{Config, Limits, Sandbox, WorkerProgram, prove_sandbox};
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use storage::{Source, SourceRoots};
 
+/// First argument of an agent process that has a spinning worker.
+pub(crate) const SPINNER: &str = "spinner";
+
 pub(crate) const CASES: &[Case] = &[
+    ("a_worker_dies_with_its_agent", dies_with_its_agent),
     (
         "a_worker_reaches_no_file_socket_process_or_limit",
         reaches_nothing,
@@ -164,4 +170,68 @@ fn strict() -> Result<()> {
     let config = config()?;
     ensure!(config.sandbox == Sandbox::Strict);
     block_on(async { Ok(prove_sandbox(&config).await?) })
+}
+
+/// What the process of [`SPINNER`] does.
+pub(crate) fn spin_for_ever() -> ExitCode {
+    let endless = Limits {
+        stall: Duration::from_secs(600),
+        ..limits()
+    };
+    match misbehave(Misbehaviour::Spin, endless) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten();
+    let lists = threads
+        .flatten()
+        .map(|thread| thread.path().join("children"));
+    let lists = lists.filter_map(|list| std::fs::read_to_string(list).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Gone, or dead and not yet reaped by whoever inherited it.
+fn is_dead(process: u32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat"));
+    stat.map_or(true, |stat| {
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('Z'))
+    })
+}
+
+/// Looks again and again, for half a minute: no other process can be waited for.
+fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bail!("{what}: not within 30 s")
+}
+
+fn dies_with_its_agent() -> Result<()> {
+    let mut agent = Command::new(std::env::current_exe()?)
+        .arg(SPINNER)
+        .spawn()?;
+    let worker = soon("the agent has a worker", || {
+        children(agent.id()).first().copied()
+    });
+    agent.kill()?;
+    agent.wait()?;
+    let worker = worker?;
+    soon("the worker is dead", || is_dead(worker).then_some(()))
 }

@@ -20,6 +20,12 @@ fn main() -> ExitCode {
     {
         return node_agent::worker::main();
     }
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|first| first == containment::SPINNER)
+    {
+        return containment::spin_for_ever();
+    }
     let cases = containment::CASES
         .iter()
         .chain(agent::CASES)

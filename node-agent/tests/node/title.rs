@@ -25,6 +25,10 @@ pub(crate) const CASES: &[Case] = &[
         "a_lost_lease_kills_the_worker_and_changes_no_byte",
         lost_lease,
     ),
+    (
+        "a_second_signal_kills_the_worker_and_hands_the_chunk_back",
+        killed,
+    ),
     ("a_file_that_is_no_video_is_bad_input", no_video),
     ("a_changed_byte_of_a_version_is_found", changed_byte),
 ];
@@ -301,6 +305,32 @@ fn lost_lease() -> Result<()> {
             "{disturbed:?} {reference:?}"
         );
         Ok(())
+    })
+}
+
+fn killed() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.plan().await?;
+        let scheduler = FakeScheduler::default();
+        scheduler.add(&place.job, encode(), 3)?;
+        let running = Running::start(scheduler.clone(), &place.storage, place.roots()?)?;
+        let kill = running.shutdown.kill.clone();
+        scheduler.with(|state| {
+            state.on_claim = Some(Box::new(move |_, unit| {
+                if unit == 1 {
+                    kill.cancel();
+                }
+            }));
+        });
+        running.end_after(|state| state.releases > 0).await?;
+        scheduler.with(|state| {
+            let chunk = &state.chunks[0];
+            ensure!(chunk.failure.is_none(), "{:?}", chunk.failure);
+            ensure!(!chunk.is_finished(), "it was finished after all");
+            Ok(())
+        })
     })
 }
 
