@@ -173,7 +173,8 @@ pub trait Store: Send + Sync + 'static {
     /// The job; [`Error::NotFound`] when there is none.
     async fn job(&self, job: &JobId) -> Result<JobRecord>;
 
-    /// Jobs, newest first. `page` is empty or the `next` of the page before.
+    /// Jobs, newest first. `page` is empty or the `next` of the page before, else it is an
+    /// [`Error::Conflict`]. Each job is shown as it was when it was looked at; a page is no one moment.
     async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage>;
 
     /// The tasks of a job with their unfinished chunks and committed units.
@@ -197,7 +198,8 @@ pub trait Store: Send + Sync + 'static {
     async fn forget(&self, job: &JobId) -> Result<()>;
 
     /// Takes a job that changed since it was last settled, and holds it for `hold`, so that one caller
-    /// at a time decides about it. `None` when there is none.
+    /// at a time decides about it. `None` when there is none. The job that is due for longest comes
+    /// first. A repetition finds another job or none; the first comes again after its hold.
     async fn attend(&self, hold: Duration) -> Result<Option<Attention>>;
 
     /// Says that a job was decided about. If it changed meanwhile it stays in need of attention.
@@ -258,7 +260,8 @@ pub trait Store: Send + Sync + 'static {
     /// their token.
     async fn expired(&self, limit: u32) -> Result<Vec<Expired>>;
 
-    /// Adds or replaces a node. A node that registers does not drain.
+    /// Adds or replaces a node. A node that registers does not drain. Nodes that were silent for a
+    /// day and hold nothing are forgotten.
     async fn register(&self, node: &NodeInfo) -> Result<()>;
 
     /// All nodes that were seen within `within`, by id.

@@ -16,6 +16,9 @@ pub(crate) const FAILURES_MAX: usize = 8;
 /// renew and ask more often than this.
 pub(crate) const ELSEWHERE_MS: u64 = 10_000;
 
+/// A node that is silent for a day and holds nothing is forgotten when another registers.
+pub(crate) const NODE_SILENCE_MS: u64 = 24 * 3_600_000;
+
 /// Queued chunks looked at for one that the node need not avoid, and delayed chunks that become
 /// due in one take: bounds what a take costs.
 pub(crate) const LOOK_MAX: usize = 32;

@@ -3,16 +3,29 @@
 //! was committed once. A failing seed is printed.
 
 use super::fixture::{
-    Fixture, SECOND, TTL, encode, failure, node, record, retry, run, single, want,
+    Fixture, SECOND, TTL, encode, failure, job, node, record, retry, run, single, step, want,
 };
 use crate::faulty::{Faults, FaultyStore};
 use crate::{Disposition, Error, Result, Steal, Store};
 use futures::future::join_all;
+use model::job::Phase;
 use model::task::{Claim, Committed, Grant, TaskKind, TaskRecord, TaskState};
 use model::{ChunkId, JobId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Repeats an operation until its answer is heard.
+macro_rules! again {
+    ($operation:expr) => {
+        loop {
+            match $operation.await {
+                Err(Error::Unavailable { .. }) => {}
+                answer => break answer.unwrap(),
+            }
+        }
+    };
+}
 
 const UNITS: u32 = 60;
 const SEEDS: u64 = 6;
@@ -89,6 +102,79 @@ pub(super) async fn a_random_farm_behind_a_broken_connection_does_its_work(f: &F
             farm.commits.values().all(|count| *count == 1),
             "{:?}",
             farm.commits
+        );
+    }
+}
+
+/// A job from its submission to its end, every operation repeated until its answer is heard.
+pub(super) async fn a_caller_that_repeats_gets_through_a_broken_connection(f: &Fixture) {
+    let faults = Faults {
+        before_percent: 20,
+        after_percent: 20,
+    };
+    for seed in 0..SEEDS {
+        eprintln!("SEED={seed}");
+        let store = FaultyStore::new(f.store.clone(), seed, faults);
+        let id = format!("job-{seed}");
+        let new = job(&id, 50);
+        let package = single(&id, TaskKind::Package, &["video-v"]);
+        let plan = step(
+            Phase::Probing,
+            Phase::Processing,
+            vec![run(&id, 6), package],
+        );
+        let end = step(Phase::Processing, Phase::Published, vec![]);
+        again!(store.submit(&new, &[]));
+        again!(store.advance(&new.id, &plan));
+        while again!(store.job(&new.id)).units_done < 7 {
+            let want = want("n1", Steal::WhenIdle);
+            if let Some(grant) = again!(store.take(&want)) {
+                work_behind(&store, &grant).await;
+            } else {
+                f.pass(TTL).await;
+            }
+            for ended in again!(store.expired(10)) {
+                let why = failure("lease ended");
+                again!(store.fail(&ended.chunk, ended.token, &why, retry(Duration::ZERO)));
+            }
+        }
+        while !again!(store.job(&new.id)).phase.is_final() {
+            let Some(attention) = again!(store.attend(SECOND)) else {
+                f.pass(SECOND).await;
+                continue;
+            };
+            again!(store.advance(&attention.job, &end));
+            again!(store.settle(&attention));
+        }
+        let record = f.store.job(&new.id).await.unwrap();
+        assert_eq!((record.phase, record.units_done), (Phase::Published, 7));
+        f.pass(2 * SECOND).await;
+        while let Some(attention) = again!(store.attend(SECOND)) {
+            again!(store.settle(&attention));
+        }
+        again!(store.forget(&new.id));
+        assert_eq!(f.store.depth().await.unwrap(), crate::QueueDepth::default());
+    }
+}
+
+/// Does the chunk as far as it gets; a claim that was not heard is given back by the release.
+async fn work_behind(store: &dyn Store, grant: &Grant) {
+    loop {
+        let unit = loop {
+            match store.claim(&grant.chunk, grant.token).await {
+                Ok(Claim::Unit(unit)) => break Some(unit),
+                Ok(Claim::Drained | Claim::Lost) | Err(Error::Conflict { .. }) => break None,
+                Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{error}"),
+            }
+        };
+        let Some(unit) = unit else {
+            again!(store.release(&grant.chunk, grant.token));
+            return;
+        };
+        let committed = again!(store.commit(&grant.chunk, grant.token, unit, &record(unit)));
+        assert!(
+            !matches!(committed, Committed::Conflict | Committed::Gone),
+            "{committed:?}"
         );
     }
 }

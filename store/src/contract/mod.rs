@@ -60,6 +60,7 @@ contract! {
         a_node_that_drains_gets_nothing_new,
         depth_counts_what_there_is_to_do,
         nodes_are_listed_with_what_they_hold,
+        a_node_that_is_silent_for_a_day_is_forgotten,
     }
     units {
         two_units_are_claimed_at_a_time,
@@ -92,5 +93,6 @@ contract! {
         sixteen_workers_commit_each_unit_once,
         a_random_farm_loses_and_doubles_nothing,
         a_random_farm_behind_a_broken_connection_does_its_work,
+        a_caller_that_repeats_gets_through_a_broken_connection,
     }
 }

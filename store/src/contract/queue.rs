@@ -214,3 +214,27 @@ pub(super) async fn nodes_are_listed_with_what_they_hold(f: &Fixture) {
     assert_eq!(recent.len(), 1);
     assert!(job("j1", 50).id == nodes[0].holds[0].task.job);
 }
+
+pub(super) async fn a_node_that_is_silent_for_a_day_is_forgotten(f: &Fixture) {
+    f.register("holder").await;
+    f.register("silent").await;
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    let grant = f.take("holder").await.unwrap();
+    f.pass(Duration::from_secs(25 * 3_600)).await;
+    f.register("n1").await;
+    let listed = async || {
+        let nodes = f
+            .store
+            .nodes(Duration::from_secs(100 * 3_600))
+            .await
+            .unwrap();
+        nodes
+            .iter()
+            .map(|node| node.info.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, ["holder", "n1"]);
+    f.fail(&grant, retry(Duration::ZERO)).await;
+    f.register("n1").await;
+    assert_eq!(listed().await, ["n1"]);
+}

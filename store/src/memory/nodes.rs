@@ -4,9 +4,11 @@ use super::record::Standing;
 use super::state::{Node, State};
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
+use crate::rules::NODE_SILENCE_MS;
 use crate::{QueueDepth, rules};
 use model::NodeId;
 use model::node::{NodeInfo, NodeRecord, builds_digest};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl State {
@@ -18,6 +20,10 @@ impl State {
             draining: false,
         };
         self.nodes.insert(info.id.clone(), node);
+        let holders: BTreeSet<NodeId> = self.holders.values().cloned().collect();
+        self.nodes.retain(|id, node| {
+            node.seen_at_ms.saturating_add(NODE_SILENCE_MS) > now_ms || holders.contains(id)
+        });
     }
 
     pub(super) fn nodes_seen(&self, within: Duration, now_ms: u64) -> Vec<NodeRecord> {

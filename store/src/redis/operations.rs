@@ -4,7 +4,7 @@ use super::RedisStore;
 use super::wire::{self, Fields, TaskAnswer};
 use crate::clock::milliseconds;
 use crate::error::Result;
-use crate::rules::{self, CLAIMS_MAX, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX};
+use crate::rules::{self, CLAIMS_MAX, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS};
 use crate::{
     Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Steal, Store,
     Submitted, Want,
@@ -19,8 +19,6 @@ use std::time::Duration;
 
 /// Jobs that one listing script looks at: bounds how long it keeps other operations waiting.
 const LISTING_LOOK_MAX: usize = 256;
-/// A node that is silent for a day and holds nothing is forgotten.
-const NODE_SILENCE_MS: u64 = 24 * 3_600_000;
 /// Longest duration that is handed to a script, a hundred years: sums with it stay exact.
 const DURATION_MS_MAX: u64 = 100 * 365 * 24 * 3_600_000;
 

@@ -33,17 +33,22 @@ local function place_of(priority, number, order)
   return (100 - priority) * 2 ^ 46 + math.min(number, 2 ^ 26 - 1) * 2 ^ 20 + chunk
 end
 
-local function add_chunk(new, number, range)
+-- Adds the chunks of a task, queued or parked.
+local function add_chunks(new, standing, now)
   local job = key.job(job_of(new.id))
   local fields = redis.call('HMGET', job, 'priority', 'number')
-  local order = redis.call('HINCRBY', job, 'chunks', 1) - 1
-  redis.call('ZADD', key.chunks(new.id), number, number)
-  save_chunk({
-    id = new.id .. '#' .. number, next = range[1], stop = range[2], left = range[2] - range[1],
-    claimed = {}, attempts = 0, not_before = 0, avoid = '', node = '', token = '', expires = 0,
-    from = '', place = place_of(math.min(fields[1], 100), tonumber(fields[2]), order),
-    standing = 'parked', dead_at = 0, failures = '', builds = new.builds, micros = new.micros,
-  })
+  local order = redis.call('HINCRBY', job, 'chunks', #new.chunks) - #new.chunks
+  for at, range in ipairs(new.chunks) do
+    local number = at - 1
+    redis.call('ZADD', key.chunks(new.id), number, number)
+    enter({
+      id = new.id .. '#' .. number, next = range[1], stop = range[2],
+      left = range[2] - range[1], claimed = {}, attempts = 0, not_before = 0, avoid = '',
+      node = '', token = '', expires = 0, from = '', standing = standing, dead_at = 0,
+      place = place_of(math.min(fields[1], 100), tonumber(fields[2]), order + number),
+      failures = '', builds = new.builds, micros = new.micros,
+    }, now)
+  end
 end
 
 -- Adds a task unless it exists; answers whether it was added.
@@ -55,15 +60,15 @@ local function add_task(new, now)
       waits = waits + redis.call('SADD', key.waiting(after), new.id)
     end
   end
-  redis.call('HSET', key.task(new.id), 'kind', new.kind, 'state', 'blocked',
-    'units', new.units, 'units_done', 0, 'unit_seconds', new.unit_seconds,
-    'builds', new.builds, 'waits', waits, 'after', table.concat(new.after, ' '),
-    'numbers', #new.chunks, 'dead', 0, 'failure', '')
-  for at, range in ipairs(new.chunks) do add_chunk(new, at - 1, range) end
+  redis.call('HSET', key.task(new.id), 'kind', new.kind,
+    'state', waits == 0 and 'open' or 'blocked', 'units', new.units, 'units_done', 0,
+    'unit_seconds', new.unit_seconds, 'builds', new.builds, 'waits', waits,
+    'after', table.concat(new.after, ' '), 'numbers', #new.chunks, 'dead', 0, 'failure', '')
   local job = job_of(new.id)
+  local ended = FINAL[redis.call('HGET', key.job(job), 'phase')]
+  add_chunks(new, waits == 0 and not ended and 'queued' or 'parked', now)
   redis.call('RPUSH', key.tasks(job), new.id)
   redis.call('HINCRBY', key.job(job), 'units', new.units)
-  if waits == 0 then open_task(new.id, now) end
   return true
 end
 
