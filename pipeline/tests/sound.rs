@@ -189,7 +189,7 @@ fn loudness_meets_the_target_or_the_peak_limit() {
 fn surround_gives_stereo_and_both_surround_formats_the_same_each_time() {
     let clip = clip(
         "surround.mkv",
-        "-f lavfi -i aevalsrc='0.1*sin(2764*t)|0.1*sin(3000*t)|0.2*sin(4000*t)|0.1*sin(300*t)|0|0':c=5.1:s=48000:d=3 \
+        "-f lavfi -i aevalsrc='0.1*sin(2764*t)|0.1*sin(3000*t)|0.2*sin(4000*t)|0.1*sin(300*t)|0|0':c=5.1:s=48000:d=3.072 \
          -c:a flac",
     );
     let plan = plan_of(&clip);

@@ -80,19 +80,15 @@ impl Encode {
         while self.rest.first().is_some_and(|plane| plane.len() >= size) {
             let frame: Vec<Vec<f32>> =
                 self.rest.iter_mut().map(|plane| plane.drain(..size).collect()).collect();
-            self.send(Some(&frame), emit)?;
+            self.send(&frame, emit)?;
         }
         Ok(())
     }
 
     /// Encodes the rest. Loudness and gain of the facts are left for the caller.
     pub(super) fn finish(mut self, emit: &mut Emit<'_>) -> Result<AudioFacts> {
-        let rest = std::mem::take(&mut self.rest);
-        if rest.first().is_some_and(|plane| !plane.is_empty()) {
-            self.send(Some(&rest), emit)?;
-        }
-        self.send(None, emit)?;
         let priming = self.encoder.initial_padding() as u64;
+        self.send_rest(priming, emit)?;
         if let Some(mut last) = self.held.take() {
             let heard_until = self.time_after_packets() + self.encoder.frame_size() as u64;
             let end = priming + self.given;
@@ -122,16 +118,38 @@ impl Encode {
         })
     }
 
-    fn send(&mut self, samples: Option<&[Vec<f32>]>, emit: &mut Emit<'_>) -> Result<()> {
+    /// Sends what does not fill a frame, and silence until all sound is through the encoder's delay:
+    /// not every encoder flushes it.
+    fn send_rest(&mut self, priming: u64, emit: &mut Emit<'_>) -> Result<()> {
+        let size = self.encoder.frame_size();
+        let mut frame = std::mem::take(&mut self.rest);
+        let rest = frame.first().map_or(0, Vec::len) as u64;
+        let heard = self.given + rest;
+        let mut sent = self.given;
+        while sent < heard + priming {
+            frame.iter_mut().for_each(|plane| plane.resize(size, 0.0));
+            // Only what is heard counts.
+            self.given = heard;
+            self.encode(Some(&frame), emit)?;
+            frame.iter_mut().for_each(Vec::clear);
+            sent += size as u64;
+        }
+        self.encode(None, emit)
+    }
+
+    fn send(&mut self, samples: &[Vec<f32>], emit: &mut Emit<'_>) -> Result<()> {
+        self.given += samples.first().map_or(0, Vec::len) as u64;
+        self.encode(Some(samples), emit)
+    }
+
+    fn encode(&mut self, samples: Option<&[Vec<f32>]>, emit: &mut Emit<'_>) -> Result<()> {
         self.encoder.send(samples).in_stage(STAGE)?;
-        self.given += samples.and_then(|planes| planes.first()).map_or(0, Vec::len) as u64;
         while let Some(packet) = self.encoder.receive().in_stage(STAGE)? {
             if self.config.is_none() {
                 self.config = Some(CodecConfig::ac3(&packet.data).in_stage(STAGE)?);
             }
             // A packet that begins where the sound ends holds padding alone.
-            let is_padding = samples.is_none() && packet.pts >= self.given as i64;
-            if is_padding {
+            if packet.pts >= self.given as i64 {
                 continue;
             }
             if let Some(held) = self.held.replace(packet) {
