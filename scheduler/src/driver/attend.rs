@@ -11,6 +11,7 @@ use model::{Failure, JobId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use store::{Advance, Attention};
 use tracing::{debug, warn};
 
@@ -19,6 +20,12 @@ const ROUNDS_MAX: u32 = 32;
 
 /// Errors in a row after which a job fails if waiting cannot help; with the waits some minutes.
 const ERRORS_MAX: u32 = 12;
+
+/// Tries to give a job back; together shorter than the hold, which then ends by itself.
+const INSIST_TRIES: u32 = 20;
+
+/// Pause between them.
+const INSIST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Errors in a row by job, to wait longer each time.
 #[derive(Default)]
@@ -42,12 +49,33 @@ pub(super) async fn attend(farm: &Farm, errors: &ErrorCounts, attention: &Attent
     let job = &attention.job;
     match drive(farm, job).await {
         Ok(()) => errors.clear(job),
-        Err(error) => trouble(farm, errors, job, error).await,
+        // Unsettled, the job comes back when its hold ends; settled without a nudge, it never would.
+        Err(error) if !trouble(farm, errors, job, &error).await => return,
+        Err(_) => {}
     }
-    if let Err(error) = farm.store().settle(attention).await {
-        // The hold ends by itself and the job is looked at again.
-        debug!(job_id = %job, %error, "job could not be settled");
+    insist(job, || farm.store().settle(attention)).await;
+}
+
+/// Repeats what brings a job back, until it is done or tried often; answers whether it is done. Worth
+/// the tries: a held job is not looked at before its hold ends, even if it changes.
+async fn insist<F>(job: &JobId, mut call: impl FnMut() -> F) -> bool
+where
+    F: Future<Output = store::Result<()>>,
+{
+    for tried in 0..INSIST_TRIES {
+        match call().await {
+            Ok(()) => return true,
+            Err(error @ store::Error::Unavailable { .. }) => {
+                debug!(job_id = %job, tried, %error, "store does not take the job back");
+            }
+            Err(error) => {
+                warn!(job_id = %job, %error, "store refuses to take the job back");
+                return false;
+            }
+        }
+        tokio::time::sleep(INSIST_PAUSE).await;
     }
+    false
 }
 
 /// Looks, decides and performs until there is nothing to do.
@@ -72,23 +100,25 @@ async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
     })
 }
 
-/// Comes back later, and longer each time; gives the job up when that never helps.
-async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: Error) {
+/// Sees to it that the job comes back later, and later each time; gives it up when that never helps.
+/// Answers whether the job may be settled.
+async fn trouble(farm: &Farm, errors: &ErrorCounts, job: &JobId, error: &Error) -> bool {
     let count = errors.raise(job);
     warn!(job_id = %job, count, %error, "decision could not be carried out");
-    if count >= ERRORS_MAX && lasts(&error) {
+    if count >= ERRORS_MAX && lasts(error) {
         let failure = Failure::new(error.kind(), "scheduler", error.to_string());
         match give_up(farm, job, failure).await {
-            Ok(()) => return errors.clear(job),
+            Ok(()) => {
+                errors.clear(job);
+                return true;
+            }
             Err(error) => warn!(job_id = %job, %error, "job could not be given up"),
         }
     }
-    let longest = retry::backoff(count);
+    let longest = retry::backoff(count - 1);
     let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
     // A nudge outlives the settling of a held job.
-    if let Err(error) = farm.store().nudge(job, delay).await {
-        warn!(job_id = %job, %error, "job could not be called for again");
-    }
+    insist(job, || farm.store().nudge(job, delay)).await
 }
 
 /// Whether waiting cannot help: something is missing, broken or in contradiction. An outage of store or

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ends;
+mod faults;
 mod harness;
 mod life;
 mod node;

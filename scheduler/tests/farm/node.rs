@@ -124,28 +124,30 @@ impl Node {
         self.client.register(request).await.unwrap().into_inner()
     }
 
-    /// Waits for work.
-    pub(crate) async fn take(&mut self) -> Option<Grant> {
-        let request = v1::TakeRequest {
+    pub(crate) fn want(&self, wait_ms: u32) -> v1::TakeRequest {
+        v1::TakeRequest {
             node: self.id.to_string(),
             builds_digest: builds_digest(&self.builds),
             steal: true,
-            wait_ms: 2_000,
-        };
-        let answer = self.client.take(request).await.unwrap().into_inner();
+            wait_ms,
+        }
+    }
+
+    /// Waits for work.
+    pub(crate) async fn take(&mut self) -> Option<Grant> {
+        let answer = self
+            .client
+            .take(self.want(2_000))
+            .await
+            .unwrap()
+            .into_inner();
         answer.grant.map(|grant| grant.try_into().unwrap())
     }
 
     /// Takes and does whatever comes, until the farm is gone.
     pub(crate) async fn work(&mut self) {
         loop {
-            let request = v1::TakeRequest {
-                node: self.id.to_string(),
-                builds_digest: builds_digest(&self.builds),
-                steal: true,
-                wait_ms: 1_000,
-            };
-            let Ok(answer) = self.client.take(request).await else {
+            let Ok(answer) = self.client.take(self.want(1_000)).await else {
                 return;
             };
             if let Some(grant) = answer.into_inner().grant {
@@ -181,15 +183,19 @@ impl Node {
         answer.into_inner().try_into().unwrap()
     }
 
-    pub(crate) async fn commit(&mut self, grant: &Grant, unit: u32) -> Committed {
-        let record = UnitRecord {
+    pub(crate) async fn record(&self, grant: &Grant, unit: u32) -> UnitRecord {
+        UnitRecord {
             digest: format!("{:?}-{unit}", grant.kind),
             config_digest: String::new(),
             frames: self.frames(grant, unit).await,
             node: self.id.clone(),
             elapsed_ms: 1,
             reused: false,
-        };
+        }
+    }
+
+    pub(crate) async fn commit(&mut self, grant: &Grant, unit: u32) -> Committed {
+        let record = self.record(grant, unit).await;
         let request = v1::CommitRequest {
             chunk: grant.chunk.to_string(),
             token: Some(grant.token.into()),
@@ -230,7 +236,7 @@ impl Node {
         segment.end - segment.start - lost
     }
 
-    async fn write_result(&self, grant: &Grant) {
+    pub(crate) async fn write_result(&self, grant: &Grant) {
         let job = &grant.chunk.task.job;
         let result = layout::task_result(&grant.chunk.task);
         match &grant.kind {
