@@ -9,6 +9,7 @@ use model::{Failure, FailureKind, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Why a task ended early.
 #[derive(Debug)]
@@ -154,7 +155,7 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
     let kind = attempt.grant.kind.clone();
     let place = attempt.task().name.to_string();
     // A task of its own, so that a panic in it is a failure of this attempt and of nothing else.
-    let running = tokio::spawn(perform(context, Arc::clone(&attempt), kind));
+    let running = tokio::spawn(perform(context, Arc::clone(&attempt), kind).in_current_span());
     let ended = running.await.unwrap_or_else(|panic| {
         Err(Failure::new(FailureKind::Bug, place, panic.to_string()).into())
     });

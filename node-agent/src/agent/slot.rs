@@ -9,6 +9,7 @@ use crate::tasks::Context;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// A scheduler that answers "nothing" at once although it was asked to wait is asked again after this.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -48,7 +49,16 @@ impl Slot {
     }
 
     async fn work(&self, grant: model::task::Grant) {
-        tracing::info!(chunk = %grant.chunk, units = ?grant.units, slot = self.number, "chunk taken");
+        let span = tracing::info_span!(
+            "attempt",
+            job_id = %grant.chunk.task.job,
+            task_id = %grant.chunk.task,
+            attempt = grant.attempts,
+            node_id = %self.link.info().id,
+            slot = self.number,
+            traceparent = %grant.traceparent,
+        );
+        span.in_scope(|| tracing::info!(chunk = %grant.chunk, units = ?grant.units, "chunk taken"));
         let (slot, chunk, kind) = (self.number, grant.chunk.clone(), grant.kind.clone());
         self.observer.observe(Event::Took { slot, chunk, kind });
         let attempt = Attempt {
@@ -59,6 +69,7 @@ impl Slot {
             kill: self.kill.clone(),
             observer: Arc::clone(&self.observer),
         };
-        attempt::run(self.context.clone(), attempt).await;
+        let running = attempt::run(self.context.clone(), attempt);
+        running.instrument(span).await;
     }
 }

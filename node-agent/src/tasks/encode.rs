@@ -146,7 +146,11 @@ impl Encoding {
                 biased;
                 () = attempt.called_off() => {
                     drop(running);
-                    return self.wind_up(attempt.reason()).await;
+                    return tokio::select! {
+                        biased;
+                        () = attempt.kill.cancelled() => Err(attempt.reason()),
+                        wound_up = self.wind_up(attempt.reason()) => wound_up,
+                    };
                 }
                 Some(step) = self.steps.next(), if !self.steps.is_empty() => {
                     self.step(step)?;
@@ -294,7 +298,7 @@ impl Encoding {
     }
 
     /// After the attempt was called off: what is whole is stored and committed, because good bytes
-    /// are adopted. A second signal ends that too, inside the commit.
+    /// are adopted.
     async fn wind_up(&mut self, reason: Stop) -> Result<(), Stop> {
         self.question = None;
         while let Some(step) = self.steps.next().await {

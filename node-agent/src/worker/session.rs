@@ -246,13 +246,13 @@ impl State {
         Ok(())
     }
 
-    /// A worker may blame the source or itself, nobody else: what it says of storage or leases is
-    /// not for it to know.
+    /// A worker may blame the source or itself, nobody else: what it says of storage or leases is not
+    /// for it to know. Nor may it be out of room: its room is its own, so a source that fills it would
+    /// be tried for ever, because such tries do not count.
     fn judge(&self, failure: Failure) -> Failure {
         let kind = match failure.kind {
             kind @ (FailureKind::BadInput
             | FailureKind::Unsupported
-            | FailureKind::Exhausted
             | FailureKind::NodeFault
             | FailureKind::Bug) => kind,
             _ => FailureKind::NodeFault,
