@@ -5,14 +5,14 @@
 //! may do what and what is done. Times come from the store's own clock, never from a caller's.
 
 mod clock;
-#[cfg(test)]
-mod contract;
 pub mod error;
 pub mod faulty;
 pub mod memory;
 mod page;
 pub mod redis;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};

@@ -4,7 +4,7 @@
 use super::keys;
 use crate::error::{Error, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind};
+use redis::{Client, FromRedisValue, RedisError, Script};
 use std::time::Duration;
 
 /// Longest wait for an answer. A script takes milliseconds, so a longer silence is a lost server.
@@ -74,11 +74,13 @@ fn refused(error: RedisError) -> Error {
             id: first.to_owned(),
             reason: second.to_owned(),
         },
-        // `ERR`: a script found a record that it cannot work on. Repeating it would not help.
-        _ if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => Error::Corrupt {
-            key: "script".to_owned(),
-            reason: error.to_string(),
-        },
+        // A script stopped at a record that it cannot work on. Repeating it would not help.
+        Some("ERR") if error.detail().is_some_and(|detail| detail.contains("@user_script")) => {
+            Error::Corrupt {
+                key: "script".to_owned(),
+                reason: error.to_string(),
+            }
+        }
         _ => unavailable(error),
     }
 }

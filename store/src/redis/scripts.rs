@@ -3,11 +3,11 @@
 use super::keys;
 use redis::Script;
 
-const CLOCK: &str = include_str!("scripts/shared/clock.lua");
-const RECORDS: &str = include_str!("scripts/shared/records.lua");
-const CHUNKS: &str = include_str!("scripts/shared/chunks.lua");
-const TASKS: &str = include_str!("scripts/shared/tasks.lua");
-const NODES: &str = include_str!("scripts/shared/nodes.lua");
+const CLOCK: &str = include_str!("scripts/fragments/clock.lua");
+const RECORDS: &str = include_str!("scripts/fragments/records.lua");
+const CHUNKS: &str = include_str!("scripts/fragments/chunks.lua");
+const TASKS: &str = include_str!("scripts/fragments/tasks.lua");
+const NODES: &str = include_str!("scripts/fragments/nodes.lua");
 
 /// Lets the contract suite move the time of a cell forward instead of sleeping.
 const SHIFTED_CLOCK: &str = r"

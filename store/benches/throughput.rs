@@ -1,8 +1,8 @@
 //! Measures how many units a Redis of its own can hand out, claim and commit, and whether a long
-//! queue slows that down. A sanity check on the host at hand, not a benchmark: nothing is pinned,
+//! queue slows that down. A sanity check on the host at hand: nothing is pinned,
 //! client and server share the cores.
 //!
-//! `cargo run --release -p store --example throughput`
+//! `cargo bench -p store --bench throughput`
 
 #![allow(
     clippy::print_stdout,

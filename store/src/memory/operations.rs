@@ -1,0 +1,142 @@
+//! The operations: each takes the lock and runs its part of the state.
+
+use super::MemoryStore;
+use super::work::Commit;
+use crate::error::Result;
+use crate::{
+    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Store, Submitted,
+    Want, rules,
+};
+use async_trait::async_trait;
+use model::job::{JobFilter, JobPage, JobRecord, NewJob};
+use model::node::{NodeInfo, NodeRecord};
+use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::{ChunkId, Failure, JobId, NodeId};
+use std::time::Duration;
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
+        rules::check_tasks(&job.id, tasks)?;
+        Ok(self.with(|state, now| state.submit(job, tasks, now)))
+    }
+
+    async fn job(&self, job: &JobId) -> Result<JobRecord> {
+        self.with(|state, _| state.record(job))
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
+        self.with(|state, _| state.list(filter, page, limit))
+    }
+
+    async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
+        self.with(|state, _| state.tasks(job))
+    }
+
+    async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
+        rules::check_tasks(job, &advance.add)?;
+        self.with(|state, now| state.advance(job, advance, now))
+    }
+
+    async fn revive(&self, job: &JobId) -> Result<()> {
+        self.with(|state, now| state.revive(job, now))
+    }
+
+    async fn forget(&self, job: &JobId) -> Result<()> {
+        self.with(|state, now| state.forget(job, now))
+    }
+
+    async fn attend(&self, hold: Duration) -> Result<Option<Attention>> {
+        Ok(self.with(|state, now| state.attend(hold, now)))
+    }
+
+    async fn settle(&self, attention: &Attention) -> Result<()> {
+        self.with(|state, now| state.settle(attention, now));
+        Ok(())
+    }
+
+    async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()> {
+        self.with(|state, now| state.nudge(job, delay, now))
+    }
+
+    async fn take(&self, want: &Want) -> Result<Option<Grant>> {
+        Ok(self.with(|state, now| state.take(want, now)))
+    }
+
+    async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
+        self.with(|state, now| state.claim(chunk, token, now))
+    }
+
+    async fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed> {
+        let commit = Commit {
+            chunk,
+            token,
+            unit,
+            record,
+        };
+        self.with(|state, now| state.commit(&commit, now))
+    }
+
+    async fn renew(
+        &self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+    ) -> Result<Vec<Renewed>> {
+        Ok(self.with(|state, now| state.renew(node, ttl, leases, now)))
+    }
+
+    async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
+        self.with(|state, now| state.release(chunk, token, now));
+        Ok(())
+    }
+
+    async fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        Ok(self.with(|state, now| state.fail(chunk, token, failure, disposition, now)))
+    }
+
+    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
+        Ok(self.with(|state, now| state.expired(limit, now)))
+    }
+
+    async fn register(&self, node: &NodeInfo) -> Result<()> {
+        self.with(|state, now| state.register(node, now));
+        Ok(())
+    }
+
+    async fn nodes(&self, within: Duration) -> Result<Vec<NodeRecord>> {
+        Ok(self.with(|state, now| state.nodes_seen(within, now)))
+    }
+
+    async fn drain(&self, node: &NodeId) -> Result<()> {
+        self.with(|state, _| state.drain(node))
+    }
+
+    async fn dead(&self) -> Result<Vec<DeadChunk>> {
+        Ok(self.with(|state, _| state.dead()))
+    }
+
+    async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
+        self.with(|state, now| state.drop_dead(chunk, now))
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        Ok(self.with(|state, _| state.depth()))
+    }
+
+    async fn now_ms(&self) -> Result<u64> {
+        Ok(self.with(|_, now| now))
+    }
+}
