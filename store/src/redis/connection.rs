@@ -75,7 +75,11 @@ fn refused(error: RedisError) -> Error {
             reason: second.to_owned(),
         },
         // A script stopped at a record that it cannot work on. Repeating it would not help.
-        Some("ERR") if error.detail().is_some_and(|detail| detail.contains("@user_script")) => {
+        Some("ERR")
+            if error
+                .detail()
+                .is_some_and(|detail| detail.contains("@user_script")) =>
+        {
             Error::Corrupt {
                 key: "script".to_owned(),
                 reason: error.to_string(),

@@ -66,6 +66,21 @@ impl Fixture {
         }
     }
 
+    /// Writes nonsense into a field of a record; false where there is no server.
+    pub(super) async fn spoil(&self, key: &str, field: &str) -> bool {
+        let Time::Redis(server) = &self.time else {
+            return false;
+        };
+        let mut connection = Self::connection(server).await;
+        let mut command = redis::cmd("HSET");
+        command
+            .arg(format!("{{magpie:{CELL}}}:{key}"))
+            .arg(field)
+            .arg("nonsense");
+        let _: u64 = command.query_async(&mut connection).await.unwrap();
+        true
+    }
+
     async fn connection(server: &Server) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(server.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()

@@ -313,6 +313,22 @@ pub(super) async fn what_was_answered_survives_a_killed_server(f: &Fixture) {
     assert_eq!(f.task(&id, "video-v").await.state, TaskState::Done);
 }
 
+pub(super) async fn a_record_that_cannot_be_read_is_said_to_be_corrupt(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 2)]).await;
+    let grant = f.take("n1").await.unwrap();
+    if !f.spoil("chunk:j1/video-v#0", "left").await {
+        return;
+    }
+    let claim = f.store.claim(&grant.chunk, grant.token).await;
+    assert!(matches!(claim, Err(Error::Corrupt { .. })), "{claim:?}");
+    assert!(f.spoil("job:j1", "phase").await);
+    let job = f.store.job(&id).await;
+    assert!(
+        matches!(&job, Err(Error::Corrupt { key, .. }) if key == "phase"),
+        "{job:?}"
+    );
+}
+
 pub(super) async fn two_stores_on_one_server_see_each_other(f: &Fixture) {
     let Some(other) = f.reopen(7).await else {
         return;

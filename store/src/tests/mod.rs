@@ -49,6 +49,7 @@ contract! {
         a_forgotten_job_leaves_nothing_behind,
         two_stores_on_one_server_see_each_other,
         what_was_answered_survives_a_killed_server,
+        a_record_that_cannot_be_read_is_said_to_be_corrupt,
         listings_go_on_past_many_jobs_that_do_not_fit,
     }
     queue {
