@@ -28,6 +28,20 @@ impl VideoCodec {
     }
 }
 
+impl VideoCodec {
+    /// Frames by which every picture is shown after its decode time, before the edit list takes them
+    /// back: the reordering depth of the encoders (x264 and x265 reorder by two pictures, with
+    /// B-pyramids). It is the same in all segments of a rendition, so one edit list serves them. Negative
+    /// composition offsets would need no edit list, but FFmpeg's reader mistimes those in fragments.
+    pub const fn composition_delay_frames(self) -> u32 {
+        match self {
+            Self::H264 | Self::Hevc => 2,
+            // Temporal units are in presentation order.
+            Self::Av1 => 0,
+        }
+    }
+}
+
 /// Who encodes. One rendition never mixes families: one init segment serves all its segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -165,9 +165,10 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
         Err(Stop::Lost) => Some("not wanted any more".to_owned()),
         Err(Stop::Drained) => Some("handed back".to_owned()),
     };
-    match &reason {
-        None => tracing::info!(%chunk, "chunk done"),
-        Some(reason) => tracing::warn!(%chunk, reason, "chunk ended"),
+    match (&ended, &reason) {
+        (Err(Stop::Failed(_)), Some(reason)) => tracing::warn!(%chunk, reason, "attempt failed"),
+        (_, Some(reason)) => tracing::info!(%chunk, reason, "chunk let go"),
+        (_, None) => tracing::info!(%chunk, "chunk done"),
     }
     attempt.observer.observe(Event::Ended {
         slot: attempt.slot,

@@ -194,7 +194,8 @@ async fn pictures(
             group.name, other.key
         )));
     }
-    let (timescale, _) = video.grid.timescale();
+    let (timescale, ticks) = video.grid.timescale();
+    let delay = u64::from(rendition.codec.composition_delay_frames()) * u64::from(ticks);
     let track = TrackInit {
         kind: TrackKind::Video {
             width: rendition.width,
@@ -204,7 +205,7 @@ async fn pictures(
         timescale,
         language: "und".to_owned(),
         config: config(&first.config)?,
-        edit: None,
+        edit: (delay > 0).then_some(delay),
     };
     let described = VideoRendition {
         track: Track {

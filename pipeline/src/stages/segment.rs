@@ -92,12 +92,15 @@ impl Muxer<'_> {
         let base_decode_time = u64::from(range.start) * u64::from(ticks);
         let mut written = Vec::with_capacity(samples.packets.len());
         for sample in samples.packets {
-            let offset = sample.shown_later * i64::from(ticks);
+            let delay = i64::from(self.rendition.codec.composition_delay_frames());
+            let offset = (sample.shown_later + delay) * i64::from(ticks);
             written.push(Sample {
                 data: self.sample_data(&sample.data)?,
                 duration: ticks,
                 composition_offset: i32::try_from(offset)
-                    .map_err(|_| Error::bug(STAGE, "a picture is shown far from its place"))?,
+                    .ok()
+                    .filter(|offset| *offset >= 0)
+                    .ok_or_else(|| Error::bug(STAGE, "a picture is shown far from its place"))?,
                 is_sync: sample.is_sync,
             });
         }
@@ -128,7 +131,10 @@ impl Muxer<'_> {
     }
 
     fn config(&self, samples: &Samples) -> Result<ConfigFacts> {
-        let first = samples.packets.first().map_or(&[][..], |sample| &sample.data);
+        let first = samples
+            .packets
+            .first()
+            .map_or(&[][..], |sample| &sample.data);
         let config = match self.rendition.codec {
             VideoCodec::H264 => CodecConfig::avc(&samples.config),
             VideoCodec::Hevc => CodecConfig::hevc(&samples.config),

@@ -98,12 +98,14 @@ fn track<'a>(files: &'a Files, path: &str) -> Result<Track<'a>, Failure> {
 fn pictures(video: &VideoPlan, rendition: &Rendition, track: &Track<'_>) -> Result<(), Failure> {
     let grid = &video.grid;
     let (timescale, ticks) = grid.timescale();
+    let delay = rendition.codec.composition_delay_frames() * ticks;
+    let edit = (delay > 0).then_some(u64::from(delay));
     let planned = TrackKind::Video {
         width: rendition.width,
         height: rendition.height,
         color: rendition.color,
     };
-    if track.init.kind != planned || track.init.timescale != timescale || track.init.edit.is_some()
+    if track.init.kind != planned || track.init.timescale != timescale || track.init.edit != edit
     {
         return Err(wrong(
             &track.path,
@@ -121,8 +123,8 @@ fn pictures(video: &VideoPlan, rendition: &Rendition, track: &Track<'_>) -> Resu
     for (index, facts) in (0..grid.segments()).zip(&track.segments) {
         let frames = grid.segment(index);
         let count = frames.end - frames.start;
-        let start = i64::from(frames.start) * i64::from(ticks);
-        let end = i64::from(frames.end) * i64::from(ticks);
+        let time = |frame: u32| i64::from(frame) * i64::from(ticks) + i64::from(delay);
+        let (start, end) = (time(frames.start), time(frames.end));
         let found = (
             facts.samples,
             facts.presentation_start,
