@@ -300,6 +300,4 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub(crate) mod tests_support;
+pub(crate) mod tests;

@@ -1,3 +1,5 @@
+//! Records from real encoder output, and codecs strings that are known.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
+//! The MPD against what players and the schema want.
+
 use super::*;
-use crate::manifest::tests_support::presentation;
+use crate::manifest::tests::support::presentation;
 use crate::manifest::{AudioRole, Segment};
 use std::process::Command;
 

@@ -1,6 +1,8 @@
+//! Playlists against the RFC and read back by an independent parser.
+
 use super::attributes::quotable;
 use super::*;
-use crate::manifest::tests_support::{audio, presentation};
+use crate::manifest::tests::support::{audio, presentation};
 use crate::manifest::{Presentation, Segment};
 use m3u8_rs::{AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylistType};
 

@@ -1,3 +1,7 @@
+//! What a presentation refuses, and its times.
+
+pub(crate) mod support;
+
 use super::*;
 
 fn track(skip: u64, segments: &[(u64, u64)]) -> Track {

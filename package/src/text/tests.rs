@@ -1,5 +1,7 @@
+//! Subtitles as they come from the wild.
+
 use super::*;
-use crate::manifest::tests_support::presentation;
+use crate::manifest::tests::support::presentation;
 use model::Rational;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The reader against the writer, against broken bytes, and against its own bounds.
+
 use super::*;
 use crate::cmaf::write::{self, Sample, Segment, TrackInit, TrackKind};
 use crate::codec_config::CodecConfig;

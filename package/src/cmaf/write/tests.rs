@@ -1,3 +1,5 @@
+//! The writer read back by an independent parser.
+
 use super::*;
 use mp4_atom::{Any, Codec, DecodeMaybe, Moof, Moov};
 
