@@ -211,12 +211,21 @@ impl Link {
         }
     }
 
-    /// Asks for work and waits up to `wait` for some.
+    /// Asks for queued work and waits up to `wait` for some.
     pub(crate) async fn take(&self, wait: Duration) -> Result<Taken> {
+        self.ask(wait, false).await
+    }
+
+    /// Asks for queued work or a part of what another slot holds; does not wait.
+    pub(crate) async fn steal(&self) -> Result<Taken> {
+        self.ask(Duration::ZERO, true).await
+    }
+
+    async fn ask(&self, wait: Duration, steal: bool) -> Result<Taken> {
         let request = v1::TakeRequest {
             node: self.info.id.to_string(),
             builds_digest: self.builds_digest.to_string(),
-            steal: true,
+            steal,
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
         };
         let call = |mut client: Client| {

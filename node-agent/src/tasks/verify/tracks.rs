@@ -105,8 +105,7 @@ fn pictures(video: &VideoPlan, rendition: &Rendition, track: &Track<'_>) -> Resu
         height: rendition.height,
         color: rendition.color,
     };
-    if track.init.kind != planned || track.init.timescale != timescale || track.init.edit != edit
-    {
+    if track.init.kind != planned || track.init.timescale != timescale || track.init.edit != edit {
         return Err(wrong(
             &track.path,
             format!("init segment says {:?}", track.init),
