@@ -1,8 +1,8 @@
 //! Writes init and media segments. Bytes are a function of the arguments alone.
 //!
-//! Tracks start at presentation time zero without an edit list for pictures: composition offsets may
-//! be negative (`trun` version 1), so the encoder's reordering delay never becomes a gap. The edit
-//! list is for sound, whose encoder delay is decoded and not heard.
+//! Tracks start at presentation time zero by an edit list, which takes back what the encoder delays:
+//! reordered pictures, and the priming of sound. Negative composition offsets (`trun` version 1) are
+//! written where a caller gives them; the farm does not, because FFmpeg mistimes them in fragments.
 
 mod boxes;
 mod init;
