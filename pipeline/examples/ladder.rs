@@ -3,7 +3,11 @@
 //!
 //! `cargo run --release -p pipeline --example ladder -- SOURCE FOLDER [SHORT_EDGE...]`
 
-#![allow(clippy::print_stdout, reason = "an example talks to a person")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "an example talks to a person"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -24,22 +28,40 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let source = PathBuf::from(arguments.next().context("which source?")?);
     let folder = PathBuf::from(arguments.next().context("into which folder?")?);
-    let edges: Vec<u32> = arguments.map(|edge| edge.parse()).collect::<Result<_, _>>()?;
+    let edges: Vec<u32> = arguments
+        .map(|edge| edge.parse())
+        .collect::<Result<_, _>>()?;
     std::fs::create_dir_all(&folder)?;
     let started = Instant::now();
     let info = pipeline::probe(support::source(&source))?;
     println!("probe {:?}: {}", started.elapsed(), describe(&info));
-    let rate = info.video.as_ref().and_then(|track| track.nominal_frame_rate);
+    let rate = info
+        .video
+        .as_ref()
+        .and_then(|track| track.nominal_frame_rate);
     let rate = rate.unwrap_or(Rational::whole(25));
-    let segment = u32::try_from(rate.checked_mul(Rational::whole(4)).context("rate")?.round())?;
+    let segment = u32::try_from(
+        rate.checked_mul(Rational::whole(4))
+            .context("rate")?
+            .round(),
+    )?;
     let plan = support::plan(&info, rate, segment.max(1), &rungs(&info, rate, &edges));
-    let mut run = Run { plan, source, folder, pictures: Vec::new(), tiles: Vec::new() };
+    let mut run = Run {
+        plan,
+        source,
+        folder,
+        pictures: Vec::new(),
+        tiles: Vec::new(),
+    };
     let committed = run.video()?;
     let audio = run.audio()?;
     run.text()?;
     run.images()?;
     let verdict = pipeline::qc::evaluate(&run.plan, &run.pictures, &committed, &audio);
-    println!("verdict {:?}: {:#?} {:?}", verdict.action, verdict.findings, verdict.not_applicable);
+    println!(
+        "verdict {:?}: {:#?} {:?}",
+        verdict.action, verdict.findings, verdict.not_applicable
+    );
     Ok(())
 }
 
@@ -66,16 +88,31 @@ fn describe(info: &SourceInfo) -> String {
             track.orientation,
         )
     });
-    format!("{video:?} audio {:?} text {} notes {:?}", info.audio, info.text.len(), info.notes)
+    format!(
+        "{video:?} audio {:?} text {} notes {:?}",
+        info.audio,
+        info.text.len(),
+        info.notes
+    )
 }
 
 fn rungs(info: &SourceInfo, rate: Rational, edges: &[u32]) -> Vec<Rendition> {
-    let Some(track) = &info.video else { return Vec::new() };
+    let Some(track) = &info.video else {
+        return Vec::new();
+    };
     let (width, height) = track.display_size();
     let short = width.min(height);
-    let ladder = [(240, 400), (360, 900), (480, 1600), (720, 3500), (1080, 6500)];
+    let ladder = [
+        (240, 400),
+        (360, 900),
+        (480, 1600),
+        (720, 3500),
+        (1080, 6500),
+    ];
     let wanted = |edge: u32| edges.is_empty() || edges.contains(&edge);
-    let fitting = ladder.into_iter().filter(|(edge, _)| *edge <= short && wanted(*edge));
+    let fitting = ladder
+        .into_iter()
+        .filter(|(edge, _)| *edge <= short && wanted(*edge));
     let mut chosen: Vec<(u32, u64)> = fitting.collect();
     if chosen.is_empty() {
         chosen.push((short / 2 * 2, 400));
@@ -99,18 +136,27 @@ impl Run {
 
     fn video(&mut self) -> Result<BTreeMap<String, u64>> {
         let mut committed = BTreeMap::new();
-        let Some(video) = self.plan.video.clone() else { return Ok(committed) };
+        let Some(video) = self.plan.video.clone() else {
+            return Ok(committed);
+        };
         let started = Instant::now();
         let mut files: BTreeMap<String, (CodecConfig, Vec<u8>)> = BTreeMap::new();
         let segments: Vec<u32> = (0..video.grid.segments()).collect();
         let mut retries = 0;
         for output in support::chunk(&self.plan, "main", &self.source, &segments)? {
             match output {
-                Output::Segment { rendition, bytes, facts, .. } => {
+                Output::Segment {
+                    rendition,
+                    bytes,
+                    facts,
+                    ..
+                } => {
                     *committed.entry(rendition.clone()).or_default() += u64::from(facts.frames);
                     retries += u32::from(facts.quality_retries);
                     let config = facts.config;
-                    let file = files.entry(rendition).or_insert((config.clone(), Vec::new()));
+                    let file = files
+                        .entry(rendition)
+                        .or_insert((config.clone(), Vec::new()));
                     anyhow::ensure!(file.0 == config, "parameter sets differ");
                     file.1.extend(bytes);
                 }
@@ -122,12 +168,19 @@ impl Run {
             }
         }
         let planned = video.grid.frames;
-        println!("video {:?}: {committed:?} of {planned}, {retries} retries", started.elapsed());
+        println!(
+            "video {:?}: {committed:?} of {planned}, {retries} retries",
+            started.elapsed()
+        );
         for rendition in &video.groups[0].renditions {
             let (config, bytes) = &files[&rendition.id];
             let (width, height) = (rendition.width, rendition.height);
             let color = Color::BT709;
-            let kind = TrackKind::Video { width, height, color };
+            let kind = TrackKind::Video {
+                width,
+                height,
+                color,
+            };
             let mut file = init(kind, video.grid.timescale().0, config, None)?;
             file.extend(bytes);
             self.write(&format!("{}.mp4", rendition.id), &file)?;
@@ -159,7 +212,10 @@ impl Run {
                     one.clipped_samples
                 );
                 let (channels, sample_rate) = (one.channels, one.sample_rate);
-                let kind = TrackKind::Audio { channels, sample_rate };
+                let kind = TrackKind::Audio {
+                    channels,
+                    sample_rate,
+                };
                 let edit = Some(u64::from(one.priming));
                 let mut file = init(kind, sample_rate, &one.config, edit)?;
                 file.extend(&files[&one.id]);
@@ -185,9 +241,11 @@ impl Run {
             return Ok(());
         }
         let source = support::source(&self.source);
-        let (facts, files) =
-            pipeline::run_images(&self.plan, &self.pictures, &self.tiles, source)?;
-        println!("images {} tiles, poster of frame {}", facts.tiles, facts.poster_frame);
+        let (facts, files) = pipeline::run_images(&self.plan, &self.pictures, &self.tiles, source)?;
+        println!(
+            "images {} tiles, poster of frame {}",
+            facts.tiles, facts.poster_frame
+        );
         for (index, file) in files.iter().enumerate() {
             self.write(&format!("image-{index}.jpg"), &file.bytes)?;
         }
@@ -210,4 +268,3 @@ fn init(
         edit,
     })?)
 }
-

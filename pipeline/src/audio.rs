@@ -74,7 +74,10 @@ fn measure(plan: &Plan, audio: &AudioPlan, open: &mut OpenSource<'_>) -> Result<
         measured.push((layout, meter.finish()?));
     }
     if measured.iter().any(|(_, measured)| measured.samples == 0) {
-        return Err(Error::bad_input(STAGE, "there is no sound after the title's start"));
+        return Err(Error::bad_input(
+            STAGE,
+            "there is no sound after the title's start",
+        ));
     }
     Ok(Track {
         layouts: measured,
@@ -136,7 +139,10 @@ fn encode(
     }
     let mut facts = Vec::with_capacity(encoders.len());
     for (encoder, output) in encoders.into_iter().zip(&audio.outputs) {
-        let layout = layouts.iter().position(|layout| layout.is_of(output)).unwrap_or_default();
+        let layout = layouts
+            .iter()
+            .position(|layout| layout.is_of(output))
+            .unwrap_or_default();
         let finished = encoder.finish(emit)?;
         let measured = &track.layouts[layout].1;
         facts.push(AudioFacts {

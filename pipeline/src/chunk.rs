@@ -68,7 +68,11 @@ pub fn run_chunk(
 
 /// The picture path has 8 bits throughout.
 fn refuse_depth(group: &RenditionGroup) -> Result<()> {
-    match group.renditions.iter().find(|rendition| rendition.bit_depth != 8) {
+    match group
+        .renditions
+        .iter()
+        .find(|rendition| rendition.bit_depth != 8)
+    {
         None => Ok(()),
         Some(deep) => {
             let message = format!("rendition {} of {} bits", deep.id, deep.bit_depth);
@@ -112,7 +116,10 @@ impl Chunk<'_> {
             let message = "it is beyond the grid";
             return Err(Error::bug(STAGE, message).at(Place::Segment(segment)));
         }
-        self.workers.give_all(|| Order::Begin { segment, retries: 0 })?;
+        self.workers.give_all(|| Order::Begin {
+            segment,
+            retries: 0,
+        })?;
         let sources = self.video.map.sources(outputs.clone());
         if sources.len() != outputs.len() {
             let message = "the frame map is shorter than the grid";
@@ -164,11 +171,15 @@ impl Chunk<'_> {
     /// A segment once more, for those renditions that need it. Their encoders know nothing of the
     /// first time, so the result does not depend on what was encoded in between.
     fn feed_again(&mut self, segment: u32, renditions: &[usize]) -> Result<()> {
-        let order = || Order::Begin { segment, retries: 1 };
+        let order = || Order::Begin {
+            segment,
+            retries: 1,
+        };
         self.workers.give(renditions, order)?;
         for source in self.video.map.sources(self.video.grid.segment(segment)) {
             let picture = self.picture(source)?;
-            self.workers.give(renditions, || Order::Picture(picture.clone()))?;
+            self.workers
+                .give(renditions, || Order::Picture(picture.clone()))?;
         }
         self.workers.give(renditions, || Order::End)
     }

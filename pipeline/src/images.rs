@@ -100,5 +100,9 @@ fn read_tiles(pictures: &[PictureFacts], tiles: &[Vec<u8>]) -> Result<Vec<Pictur
         let size = Size::new(TILE.width, TILE.height);
         Picture::from_planes(PixelFormat::Yuv420p8, size, Range::Video, planes).in_stage(STAGE)
     };
-    tiles.iter().flat_map(|bytes| bytes.chunks_exact(TILE_BYTES)).map(one).collect()
+    tiles
+        .iter()
+        .flat_map(|bytes| bytes.chunks_exact(TILE_BYTES))
+        .map(one)
+        .collect()
 }

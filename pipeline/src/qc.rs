@@ -80,7 +80,10 @@ impl Report {
             track: track.to_owned(),
             start: Some(start),
             end: Some(end),
-            message: format!("{what} for {:.2} s, from {from:.2} s to {to:.2} s", to - from),
+            message: format!(
+                "{what} for {:.2} s, from {from:.2} s to {to:.2} s",
+                to - from
+            ),
         });
     }
 

@@ -80,7 +80,10 @@ fn read_stream(source: Box<dyn ByteSource>, index: u32) -> Result<Read> {
             Err(error) => return Err(Error::new(STAGE, error)),
         }
         if found.len() > CUES_MAX {
-            return Err(Error::bad_input(STAGE, format!("more than {CUES_MAX} cues")));
+            return Err(Error::bad_input(
+                STAGE,
+                format!("more than {CUES_MAX} cues"),
+            ));
         }
     }
     found.sort_by_key(|cue| cue.start);
@@ -98,10 +101,18 @@ fn ended(cues: &[TextCue], time_base: Rational) -> Vec<(i64, i64, Cue)> {
         thousandths.map_or(0, Rational::round)
     };
     let mut ended = Vec::new();
-    for (index, cue) in cues.iter().enumerate().filter(|(_, cue)| !cue.text.is_empty()) {
+    for (index, cue) in cues
+        .iter()
+        .enumerate()
+        .filter(|(_, cue)| !cue.text.is_empty())
+    {
         let start = ms(cue.start);
-        let next = cues.get(index + 1).map_or(start + OPEN_CUE_MS, |next| ms(next.start));
-        let end = cue.duration.map_or(next, |ticks| ms(cue.start.saturating_add(ticks)));
+        let next = cues
+            .get(index + 1)
+            .map_or(start + OPEN_CUE_MS, |next| ms(next.start));
+        let end = cue
+            .duration
+            .map_or(next, |ticks| ms(cue.start.saturating_add(ticks)));
         let line = Cue {
             start_ms: 0,
             end_ms: 0,
@@ -116,7 +127,10 @@ fn ended(cues: &[TextCue], time_base: Rational) -> Vec<(i64, i64, Cue)> {
 /// Cues on the title's clock. Container times may be below zero, which cues cannot be, so the move is
 /// made before the clip.
 fn on_timeline(cues: Vec<(i64, i64, Cue)>, text: &TextPlan, duration: Rational) -> Vec<Cue> {
-    let zero = text.zero.checked_mul(Rational::whole(1000)).map_or(0, Rational::round);
+    let zero = text
+        .zero
+        .checked_mul(Rational::whole(1000))
+        .map_or(0, Rational::round);
     let moved: Vec<Cue> = cues
         .into_iter()
         .filter_map(|(start, end, cue)| {
@@ -147,8 +161,16 @@ mod tests {
     #[test]
     fn a_cue_without_an_end_stays_until_the_next() {
         let second = Rational::ONE;
-        let cues = [cue(1, None, "a"), cue(4, None, ""), cue(6, Some(2), "b"), cue(9, None, "c")];
-        let times: Vec<_> = ended(&cues, second).iter().map(|(s, e, _)| (*s, *e)).collect();
+        let cues = [
+            cue(1, None, "a"),
+            cue(4, None, ""),
+            cue(6, Some(2), "b"),
+            cue(9, None, "c"),
+        ];
+        let times: Vec<_> = ended(&cues, second)
+            .iter()
+            .map(|(s, e, _)| (*s, *e))
+            .collect();
         assert_eq!(times, [(1000, 4000), (6000, 8000), (9000, 14_000)]);
     }
 }

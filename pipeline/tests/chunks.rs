@@ -1,6 +1,8 @@
 //! The bytes of a segment are a function of source and plan: however the title is cut into chunks,
 //! whatever order the segments are claimed in.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use model::Rational;
@@ -34,13 +36,19 @@ fn same_for_all_cuts(name: &str, plan: &model::plan::Plan, path: &std::path::Pat
     }
     let every_second: Vec<u32> = segments.iter().copied().step_by(2).collect();
     let some = products(&chunk(plan, "main", path, &every_second).unwrap());
-    assert!(some.iter().all(|product| whole.contains(product)), "{name}: gaps");
+    assert!(
+        some.iter().all(|product| whole.contains(product)),
+        "{name}: gaps"
+    );
 }
 
 #[test]
 fn segments_do_not_depend_on_the_cut_with_b_frames() {
     let rate = Rational::whole(25);
-    let clip = clip("b.mp4", &format!("{MOVING}25:duration=4 -c:v libx264 -bf 3 -g 17 -pix_fmt yuv420p"));
+    let clip = clip(
+        "b.mp4",
+        &format!("{MOVING}25:duration=4 -c:v libx264 -bf 3 -g 17 -pix_fmt yuv420p"),
+    );
     let rungs = [
         rendition(EncoderFamily::X264, 320, 180, rate),
         rendition(EncoderFamily::X264, 160, 90, rate),
@@ -53,14 +61,30 @@ fn segments_do_not_depend_on_the_cut_with_b_frames() {
 #[test]
 fn segments_do_not_depend_on_the_cut_of_open_gops() {
     for (name, codec) in [
-        ("open.mp4", "libx264 -x264-params open-gop=1:keyint=24:min-keyint=24:bframes=3:b-adapt=0"),
-        ("open.ts", "libx264 -x264-params open-gop=1:keyint=24:min-keyint=24:bframes=3:b-adapt=0"),
-        ("open.mkv", "libx265 -x265-params open-gop=1:keyint=24:min-keyint=24:bframes=4:log-level=error"),
+        (
+            "open.mp4",
+            "libx264 -x264-params open-gop=1:keyint=24:min-keyint=24:bframes=3:b-adapt=0",
+        ),
+        (
+            "open.ts",
+            "libx264 -x264-params open-gop=1:keyint=24:min-keyint=24:bframes=3:b-adapt=0",
+        ),
+        (
+            "open.mkv",
+            "libx265 -x265-params open-gop=1:keyint=24:min-keyint=24:bframes=4:log-level=error",
+        ),
     ] {
-        let clip = clip(name, &format!("{MOVING}30000/1001:duration=4 -pix_fmt yuv420p -c:v {codec}"));
+        let clip = clip(
+            name,
+            &format!("{MOVING}30000/1001:duration=4 -pix_fmt yuv420p -c:v {codec}"),
+        );
         let info = clip.probe();
         let frames = &info.video.as_ref().unwrap().frames;
-        assert!(frames.access_points.len() >= 4, "{name}: {:?}", frames.access_points);
+        assert!(
+            frames.access_points.len() >= 4,
+            "{name}: {:?}",
+            frames.access_points
+        );
         let rungs = [rendition(EncoderFamily::X264, 160, 90, ntsc())];
         same_for_all_cuts(name, &plan(&info, ntsc(), 20, &rungs), &clip.path);
     }
@@ -69,7 +93,10 @@ fn segments_do_not_depend_on_the_cut_of_open_gops() {
 #[test]
 fn segments_do_not_depend_on_the_cut_of_a_map_with_repeats_and_drops() {
     let rate = Rational::whole(25);
-    let clip = clip("vfr.mp4", &format!("{MOVING}25:duration=4 -c:v libx264 -g 30 -pix_fmt yuv420p"));
+    let clip = clip(
+        "vfr.mp4",
+        &format!("{MOVING}25:duration=4 -c:v libx264 -g 30 -pix_fmt yuv420p"),
+    );
     let rungs = [rendition(EncoderFamily::X264, 160, 90, rate)];
     let mut plan = plan(&clip.probe(), rate, 16, &rungs);
     // Repeats across the border of segments, then drops, then a long still.
@@ -97,7 +124,10 @@ fn segments_do_not_depend_on_the_cut_of_interlaced_material() {
 #[test]
 fn every_family_makes_segments_that_do_not_depend_on_the_cut() {
     let rate = Rational::whole(25);
-    let clip = clip("small.mp4", &format!("{MOVING}25:duration=2 -c:v libx264 -pix_fmt yuv420p"));
+    let clip = clip(
+        "small.mp4",
+        &format!("{MOVING}25:duration=2 -c:v libx264 -pix_fmt yuv420p"),
+    );
     let info = clip.probe();
     for family in [EncoderFamily::X265, EncoderFamily::Rav1e] {
         let rungs = [rendition(family, 160, 90, rate)];
@@ -132,7 +162,10 @@ fn a_segment_that_leaves_the_buffer_low_is_made_again_with_less_quality() {
 #[test]
 fn parts_come_before_their_unit_is_done_and_at_most_two_are_open() {
     let rate = Rational::whole(25);
-    let clip = clip("order.mp4", &format!("{MOVING}25:duration=3 -c:v libx264 -pix_fmt yuv420p"));
+    let clip = clip(
+        "order.mp4",
+        &format!("{MOVING}25:duration=3 -c:v libx264 -pix_fmt yuv420p"),
+    );
     let rungs = [
         rendition(EncoderFamily::X264, 320, 180, rate),
         rendition(EncoderFamily::X264, 160, 90, rate),
@@ -157,7 +190,10 @@ fn parts_come_before_their_unit_is_done_and_at_most_two_are_open() {
                 *parts.entry(segment).or_default() += 1;
             }
             Output::Pictures { segment, facts, .. } => {
-                assert_eq!(facts.frames.len() as u32, plan.video.as_ref().unwrap().grid.segment(segment).len() as u32);
+                assert_eq!(
+                    facts.frames.len() as u32,
+                    plan.video.as_ref().unwrap().grid.segment(segment).len() as u32
+                );
                 *parts.entry(segment).or_default() += 1;
             }
             Output::UnitDone { segment, .. } => {

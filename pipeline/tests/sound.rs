@@ -1,5 +1,7 @@
 //! Sound comes out at its time, at its loudness, to the sample; and the same each time.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use libav::{AudioDecoder, Demuxer, MemorySource};
@@ -63,7 +65,9 @@ fn heard(facts: &AudioFacts, chunks: &[AudioChunk]) -> Vec<Vec<f32>> {
             // Players that do not trim by the edit list decode the encoder's delay too.
             let extra = planes[0].len() as i64 - facts.samples as i64;
             if extra >= i64::from(facts.priming) {
-                planes.iter_mut().for_each(|plane| drop(plane.drain(..facts.priming as usize)));
+                planes
+                    .iter_mut()
+                    .for_each(|plane| drop(plane.drain(..facts.priming as usize)));
             }
             return planes;
         }
@@ -105,7 +109,10 @@ fn sound_is_in_sync_to_the_sample_whatever_the_container_and_rate() {
         let planes = heard(&facts[0], &chunks);
         let expected: Vec<usize> = (0..5).map(|second| second * 48_000 + delay).collect();
         near(&onsets(&planes[0]), &expected);
-        assert!(planes[0].len().abs_diff(facts[0].samples as usize) < 1024, "{name}");
+        assert!(
+            planes[0].len().abs_diff(facts[0].samples as usize) < 1024,
+            "{name}"
+        );
     }
 }
 
@@ -123,15 +130,28 @@ fn the_length_is_exact_and_segments_hold_the_frames_before_their_border() {
         let start = segment.base_decode_time as f64 - f64::from(facts.priming);
         let end = start + segment.duration as f64;
         let border = border.as_f64() * 48_000.0;
-        assert!(start < border && end < border + 1024.0 && end >= border - 1.0, "{segment:?}");
+        assert!(
+            start < border && end < border + 1024.0 && end >= border - 1.0,
+            "{segment:?}"
+        );
     }
     let bytes: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
-    assert_eq!(bytes, facts.segments.iter().map(|segment| segment.size_bytes).sum::<u64>());
+    assert_eq!(
+        bytes,
+        facts
+            .segments
+            .iter()
+            .map(|segment| segment.size_bytes)
+            .sum::<u64>()
+    );
 }
 
 #[test]
 fn a_late_start_is_silence_and_an_early_one_is_cut() {
-    for (offset, expected) in [("0.25", [12_000, 60_000, 108_000]), ("-0.75", [12_000, 60_000, 108_000])] {
+    for (offset, expected) in [
+        ("0.25", [12_000, 60_000, 108_000]),
+        ("-0.75", [12_000, 60_000, 108_000]),
+    ] {
         let clip = clip(
             "shifted.mkv",
             &format!(
@@ -164,13 +184,20 @@ fn a_gap_in_the_source_is_silence_and_nothing_drifts() {
     let (facts, chunks) = run(&plan, &clip);
     let found = onsets(&heard(&facts[0], &chunks)[0]);
     near(&found, &[0, 48_000, 4 * 48_000, 5 * 48_000]);
-    let gap = facts[0].silences.iter().map(|(start, end)| end - start).max();
+    let gap = facts[0]
+        .silences
+        .iter()
+        .map(|(start, end)| end - start)
+        .max();
     assert!(gap > Some(2 * 48_000), "{:?}", facts[0].silences);
 }
 
 #[test]
 fn loudness_meets_the_target_or_the_peak_limit() {
-    let clip = clip("tone.wav", "-f lavfi -i sine=f=997:r=48000:d=8 -ac 2 -c:a pcm_s16le");
+    let clip = clip(
+        "tone.wav",
+        "-f lavfi -i sine=f=997:r=48000:d=8 -ac 2 -c:a pcm_s16le",
+    );
     let plan = plan_of(&clip);
     let (facts, _) = run(&plan, &clip);
     let loudness = facts[0].output.integrated_centi_lufs.unwrap();
@@ -205,8 +232,16 @@ fn surround_gives_stereo_and_both_surround_formats_the_same_each_time() {
         let power = |plane: &[f32]| plane.iter().map(|s| s * s).sum::<f32>() / plane.len() as f32;
         assert_eq!(planes.len(), facts.channels as usize);
         if facts.channels == 6 {
-            assert!(power(&planes[2]) > 2.0 * power(&planes[0]), "{}: centre", facts.id);
-            assert!(power(&planes[4]) < 0.01 * power(&planes[0]), "{}: surround", facts.id);
+            assert!(
+                power(&planes[2]) > 2.0 * power(&planes[0]),
+                "{}: centre",
+                facts.id
+            );
+            assert!(
+                power(&planes[4]) < 0.01 * power(&planes[0]),
+                "{}: surround",
+                facts.id
+            );
         }
     }
 }

@@ -78,8 +78,11 @@ impl Encode {
         }
         let size = self.encoder.frame_size();
         while self.rest.first().is_some_and(|plane| plane.len() >= size) {
-            let frame: Vec<Vec<f32>> =
-                self.rest.iter_mut().map(|plane| plane.drain(..size).collect()).collect();
+            let frame: Vec<Vec<f32>> = self
+                .rest
+                .iter_mut()
+                .map(|plane| plane.drain(..size).collect())
+                .collect();
             self.send(&frame, emit)?;
         }
         Ok(())
@@ -99,7 +102,9 @@ impl Encode {
             self.add(last, emit)?;
         }
         self.close_segment(emit)?;
-        let config = self.config.ok_or_else(|| Error::bug(STAGE, "nothing was encoded"))?;
+        let config = self
+            .config
+            .ok_or_else(|| Error::bug(STAGE, "nothing was encoded"))?;
         Ok(AudioFacts {
             key: self.key,
             id: self.output.id,
@@ -167,7 +172,9 @@ impl Encode {
 
     fn add(&mut self, packet: EncodedPacket, emit: &mut Emit<'_>) -> Result<()> {
         let tick = Rational::new(1, i64::from(self.output.sample_rate)).unwrap_or(Rational::ONE);
-        let start = Rational::whole(packet.pts).checked_mul(tick).unwrap_or(Rational::ZERO);
+        let start = Rational::whole(packet.pts)
+            .checked_mul(tick)
+            .unwrap_or(Rational::ZERO);
         // What starts after the last border belongs to the last segment.
         while self.borders.len() > 1 && start >= self.borders[0] {
             self.borders.pop_front();
@@ -188,7 +195,10 @@ impl Encode {
             is_sync: true,
         };
         let samples: Vec<Sample> = self.packets.drain(..).map(sample).collect();
-        let duration = samples.iter().map(|sample| u64::from(sample.duration)).sum();
+        let duration = samples
+            .iter()
+            .map(|sample| u64::from(sample.duration))
+            .sum();
         let bytes = media_segment(&Segment {
             sequence_number: u32::try_from(self.segments.len() + 1).unwrap_or(u32::MAX),
             base_decode_time: self.decode_time,

@@ -24,7 +24,9 @@ impl Matrix {
         let mut rows = vec![Vec::new(); to as usize];
         let has_sides = from.contains(&Channel::SideLeft) || from.contains(&Channel::SideRight);
         let has_backs = from.contains(&Channel::BackLeft) || from.contains(&Channel::BackRight);
-        let is_nameless = !from.iter().any(|channel| !matches!(channel, Channel::Other(_)));
+        let is_nameless = !from
+            .iter()
+            .any(|channel| !matches!(channel, Channel::Other(_)));
         for (index, &channel) in from.iter().enumerate() {
             let targets = match to {
                 _ if from.len() == 1 && to == 6 => vec![(2, 1.0)],
@@ -110,12 +112,23 @@ mod tests {
     fn mixed(from: &[Channel], to: u32, at: usize) -> Vec<f32> {
         let mut samples = vec![vec![0.0]; from.len()];
         samples[at][0] = 1.0;
-        Matrix::new(from, to).mix(&samples).iter().map(|plane| plane[0]).collect()
+        Matrix::new(from, to)
+            .mix(&samples)
+            .iter()
+            .map(|plane| plane[0])
+            .collect()
     }
 
     #[test]
     fn surround_becomes_stereo_by_the_recommendation() {
-        let from = [FrontLeft, FrontRight, FrontCenter, LowFrequency, SideLeft, SideRight];
+        let from = [
+            FrontLeft,
+            FrontRight,
+            FrontCenter,
+            LowFrequency,
+            SideLeft,
+            SideRight,
+        ];
         assert_eq!(mixed(&from, 2, 0), [1.0, 0.0]);
         assert_eq!(mixed(&from, 2, 2), [HALF_POWER, HALF_POWER]);
         assert_eq!(mixed(&from, 2, 3), [0.0, 0.0]);
@@ -132,7 +145,14 @@ mod tests {
     #[test]
     fn seven_one_keeps_the_power_of_its_surrounds() {
         let from = [
-            FrontLeft, FrontRight, FrontCenter, LowFrequency, BackLeft, BackRight, SideLeft, SideRight,
+            FrontLeft,
+            FrontRight,
+            FrontCenter,
+            LowFrequency,
+            BackLeft,
+            BackRight,
+            SideLeft,
+            SideRight,
         ];
         assert_eq!(mixed(&from, 6, 4)[4], HALF_POWER);
         assert_eq!(mixed(&from, 6, 7)[5], HALF_POWER);

@@ -34,7 +34,10 @@ struct Silence {
 
 impl Meter {
     pub(super) fn new(layout: Layout) -> Result<Self> {
-        let Layout { channels, sample_rate } = layout;
+        let Layout {
+            channels,
+            sample_rate,
+        } = layout;
         let mode = Mode::I | Mode::LRA | Mode::TRUE_PEAK;
         let mut meter = EbuR128::new(channels, sample_rate, mode).in_stage(STAGE)?;
         if channels == 6 {

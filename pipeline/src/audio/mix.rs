@@ -109,7 +109,10 @@ impl Voice {
         let resampler = match &mut self.resampler {
             Some(resampler) => resampler,
             place => {
-                let Layout { channels, sample_rate } = self.layout;
+                let Layout {
+                    channels,
+                    sample_rate,
+                } = self.layout;
                 let resampler = Resampler::new(block.rate, sample_rate, channels as usize);
                 place.insert(resampler.in_stage(STAGE)?)
             }

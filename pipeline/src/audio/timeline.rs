@@ -41,7 +41,9 @@ pub(super) fn length(plan: &Plan) -> Rational {
     if plan.video.is_some() {
         return plan.duration;
     }
-    plan.duration.checked_add(Rational::ONE).unwrap_or(plan.duration)
+    plan.duration
+        .checked_add(Rational::ONE)
+        .unwrap_or(plan.duration)
 }
 
 /// Reads one track.
@@ -121,7 +123,9 @@ impl Timeline {
             return Err(Error::refused(STAGE, FailureKind::Unsupported, message));
         }
         let count = samples.first().map_or(0, Vec::len) as i64;
-        let start = pts.and_then(|pts| self.place_of(pts, rate)).unwrap_or(self.position);
+        let start = pts
+            .and_then(|pts| self.place_of(pts, rate))
+            .unwrap_or(self.position);
         let tolerance = if self.has_started {
             i64::from(rate) / TOLERANCE_PER_SECOND + 1
         } else {
@@ -139,7 +143,9 @@ impl Timeline {
         }
         self.has_started = true;
         let cut = usize::try_from(cut).unwrap_or_default();
-        samples.iter_mut().for_each(|plane| drop(plane.drain(..cut)));
+        samples
+            .iter_mut()
+            .for_each(|plane| drop(plane.drain(..cut)));
         self.waiting = Some(Block {
             samples,
             channels,
@@ -150,13 +156,17 @@ impl Timeline {
 
     /// The place of a time in samples from the title's zero.
     fn place_of(&self, pts: i64, rate: u32) -> Option<i64> {
-        let time = Rational::whole(pts).checked_mul(self.time_base)?.checked_sub(self.zero)?;
+        let time = Rational::whole(pts)
+            .checked_mul(self.time_base)?
+            .checked_sub(self.zero)?;
         Some(time.checked_mul(Rational::whole(i64::from(rate)))?.round())
     }
 
     fn take_silence(&mut self) -> Option<Block> {
         let next = self.waiting.as_ref().filter(|_| self.silence > 0)?;
-        let count = usize::try_from(self.silence).unwrap_or(SILENCE_SAMPLES).min(SILENCE_SAMPLES);
+        let count = usize::try_from(self.silence)
+            .unwrap_or(SILENCE_SAMPLES)
+            .min(SILENCE_SAMPLES);
         let block = Block {
             samples: vec![vec![0.0; count]; next.channels.len()],
             channels: next.channels.clone(),
@@ -176,10 +186,15 @@ impl Timeline {
 
     /// Cuts off what is beyond the title and counts the rest; `None` when nothing remains.
     fn within_length(&mut self, mut block: Block) -> Option<Block> {
-        let length = self.length.checked_mul(Rational::whole(i64::from(block.rate)));
+        let length = self
+            .length
+            .checked_mul(Rational::whole(i64::from(block.rate)));
         let end = length.map_or(i64::MAX, Rational::ceil);
         let room = usize::try_from(end - self.position).unwrap_or_default();
-        block.samples.iter_mut().for_each(|plane| plane.truncate(room));
+        block
+            .samples
+            .iter_mut()
+            .for_each(|plane| plane.truncate(room));
         let count = block.samples.first().map_or(0, Vec::len);
         self.position += count as i64;
         self.is_at_end |= count == 0;
@@ -197,7 +212,10 @@ impl Timeline {
                 Err(error) => return Err(Error::new(STAGE, error)),
             }
             let packet = self.demuxer.next_packet().in_stage(STAGE)?;
-            if packet.as_ref().is_some_and(|packet| packet.stream() != self.stream) {
+            if packet
+                .as_ref()
+                .is_some_and(|packet| packet.stream() != self.stream)
+            {
                 continue;
             }
             self.is_at_end = packet.is_none();

@@ -90,7 +90,9 @@ impl Units {
     /// Closes the oldest segment: its number, and how long it was the one worked on.
     pub(super) fn close(&mut self) -> Option<(u32, Duration)> {
         let unit = self.units.pop_front()?;
-        let start = self.closed.map_or(unit.opened, |closed| closed.max(unit.opened));
+        let start = self
+            .closed
+            .map_or(unit.opened, |closed| closed.max(unit.opened));
         self.closed = Some(Instant::now());
         Some((unit.segment, start.elapsed()))
     }

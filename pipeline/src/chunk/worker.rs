@@ -145,7 +145,9 @@ struct Alarm<'a>(&'a SyncSender<Result<Made>>);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let _ = self.0.send(Err(Error::bug("encode", "an encoder's thread panicked")));
+            let _ = self
+                .0
+                .send(Err(Error::bug("encode", "an encoder's thread panicked")));
         }
     }
 }

@@ -70,7 +70,9 @@ pub(super) fn encode(picture: &Picture, matrix: Matrix, quality: u8) -> Result<V
     let mut encoder = Encoder::new(&mut bytes, quality);
     encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
     encoder.set_optimized_huffman_tables(true);
-    encoder.encode(&rgb, width, height, ColorType::Rgb).in_stage(STAGE)?;
+    encoder
+        .encode(&rgb, width, height, ColorType::Rgb)
+        .in_stage(STAGE)?;
     Ok(bytes)
 }
 
@@ -102,8 +104,14 @@ mod tests {
         }
         // 100 % red of BT.709 is (63, 102, 240).
         let [red, green, blue] = Matrix::BT709.rgb(63, 102, 240);
-        assert!(red >= 254 && green <= 1 && blue <= 1, "{red} {green} {blue}");
+        assert!(
+            red >= 254 && green <= 1 && blue <= 1,
+            "{red} {green} {blue}"
+        );
         let [red, green, blue] = Matrix::BT601.rgb(81, 90, 240);
-        assert!(red >= 253 && green <= 1 && blue <= 1, "{red} {green} {blue}");
+        assert!(
+            red >= 253 && green <= 1 && blue <= 1,
+            "{red} {green} {blue}"
+        );
     }
 }

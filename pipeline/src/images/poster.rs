@@ -22,7 +22,9 @@ pub(super) fn choose(pictures: &[PictureFacts], frame_rate: Rational) -> u32 {
     let margin = frame_rate.checked_mul(Rational::whole(MARGIN_SECONDS));
     let margin = usize::try_from(margin.map_or(0, Rational::round)).unwrap_or_default();
     let margin = if margin * 4 > total { 0 } else { margin };
-    let all = pictures.iter().flat_map(|facts| (facts.first_frame..).zip(&facts.frames));
+    let all = pictures
+        .iter()
+        .flat_map(|facts| (facts.first_frame..).zip(&facts.frames));
     let inner = all.skip(margin).take(total - 2 * margin);
     let mut best = (0, i64::MIN);
     for (frame, facts) in inner {
@@ -59,8 +61,7 @@ pub(super) fn draw(
     let size = fit(width, height, plan.profile.images.poster_edge_max);
     let mut target =
         Picture::new(PixelFormat::Yuv420p8, size.width, size.height).in_stage(STAGE)?;
-    let mut scaler =
-        Scaler::new(picture.size(), &[size], crate::cpu::level()).in_stage(STAGE)?;
+    let mut scaler = Scaler::new(picture.size(), &[size], crate::cpu::level()).in_stage(STAGE)?;
     scaler.scale_one(&picture, 0, &mut target).in_stage(STAGE)?;
     Ok(target)
 }
@@ -110,7 +111,10 @@ mod tests {
         frames[10] = good;
         frames[600] = fair;
         frames[700] = frame(110, 108, 112, 0);
-        let halves = [facts(0, frames[..500].to_vec()), facts(500, frames[500..].to_vec())];
+        let halves = [
+            facts(0, frames[..500].to_vec()),
+            facts(500, frames[500..].to_vec()),
+        ];
         assert_eq!(choose(&halves, Rational::whole(25)), 600);
         let short = [facts(0, frames[..100].to_vec())];
         assert_eq!(choose(&short, Rational::whole(25)), 10);

@@ -55,7 +55,10 @@ fn read_moov(source: &mut dyn ByteSource) -> Result<Option<Vec<u8>>> {
             header[0], header[1], header[2], header[3],
         ]));
         let kind = [header[4], header[5], header[6], header[7]];
-        if !kind.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        if !kind
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+        {
             return Ok(None);
         }
         let mut long = [0; 8];
@@ -107,8 +110,9 @@ fn sample_entries(moov: &[u8]) -> Vec<Range<usize>> {
             .map(|(_, range)| range)
             .collect()
     };
-    let mut ranges = vec![0..moov.len()];
-    for wanted in [b"trak", b"mdia", b"minf", b"stbl", b"stsd"] {
+    let tracks = children(moov, 0..moov.len()).filter(|(kind, _)| kind == b"trak");
+    let mut ranges: Vec<Range<usize>> = tracks.map(|(_, range)| range).collect();
+    for wanted in [b"mdia", b"minf", b"stbl", b"stsd"] {
         ranges = inside(ranges, wanted);
     }
     ranges
@@ -126,7 +130,9 @@ fn children(bytes: &[u8], range: Range<usize>) -> impl Iterator<Item = ([u8; 4],
     std::iter::from_fn(move || {
         let header = bytes.get(at..range.end)?.first_chunk::<8>()?;
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        let end = at.checked_add(size).filter(|end| size >= 8 && *end <= range.end)?;
+        let end = at
+            .checked_add(size)
+            .filter(|end| size >= 8 && *end <= range.end)?;
         let payload = at + 8..end;
         at = end;
         Some(([header[4], header[5], header[6], header[7]], payload))

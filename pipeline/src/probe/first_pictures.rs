@@ -88,8 +88,7 @@ impl FirstPictures {
             }
             self.times.push(self.picture.pts);
             self.interlaced += usize::from(self.picture.interlaced);
-            self.top_first +=
-                usize::from(self.picture.interlaced && self.picture.top_field_first);
+            self.top_first += usize::from(self.picture.interlaced && self.picture.top_field_first);
             if self.times.len() >= PICTURES {
                 self.decoder = None;
             }

@@ -60,10 +60,13 @@ impl Frames {
             let message = format!("{count} frames, {FRAMES_MAX} are the most");
             return Err(Error::refused(STAGE, FailureKind::Unsupported, message));
         }
-        let timeless = packets.iter().filter(|p| shown(p) && p.pts.is_none()).count();
-        let is_ordinal = timeless * 2 > count;
+        // AVI gives times to B pictures at most, and those by a frame too early.
+        let is_timeless = |p: &VideoPacket| shown(p) && p.is_key && p.pts.is_none();
+        let is_ordinal = packets.iter().any(is_timeless);
         if is_ordinal {
-            packets.iter_mut().for_each(|packet| packet.pts = packet.dts);
+            packets
+                .iter_mut()
+                .for_each(|packet| packet.pts = packet.dts);
         }
         let mut frames: Vec<(i64, i64)> = packets
             .iter()
@@ -74,9 +77,16 @@ impl Frames {
         let mut notes = Vec::new();
         if frames.len() < count {
             let left_out = count - frames.len();
-            notes.push(format!("video: {left_out} packets without a time are left out"));
+            notes.push(format!(
+                "video: {left_out} packets without a time are left out"
+            ));
         }
-        let access_points = access_points(&packets, &frames);
+        let mut access_points = access_points(&packets, &frames);
+        if is_ordinal {
+            // Frames that are counted can only be counted from the start: which leading pictures a
+            // decoder drops after a seek, no time would tell.
+            access_points.truncate(1);
+        }
         let Some(first) = access_points.first().map(|point| point.frame as usize) else {
             return Err(Error::bad_input(STAGE, "a video track without a key frame"));
         };
@@ -98,7 +108,10 @@ impl Frames {
 /// is one too: decoding starts there, and what follows is shown.
 fn access_points(packets: &[VideoPacket], frames: &[(i64, i64)]) -> Vec<AccessPoint> {
     let mut points: Vec<AccessPoint> = Vec::new();
-    for packet in packets.iter().filter(|p| p.is_key && p.role != Role::Hidden) {
+    for packet in packets
+        .iter()
+        .filter(|p| p.is_key && p.role != Role::Hidden)
+    {
         let Some(pts) = packet.pts else { continue };
         let frame = frames.partition_point(|(time, _)| *time < pts);
         if frame == frames.len() {
@@ -122,8 +135,15 @@ fn table(frames: &[(i64, i64)], mut points: Vec<AccessPoint>, fallback_ticks: i6
     points.iter_mut().for_each(|point| point.frame -= first);
     let pts: Vec<i64> = frames.iter().map(|(pts, _)| *pts).collect();
     let (last, duration) = frames.last().copied().unwrap_or_default();
-    let before = pts.len().checked_sub(2).map_or(fallback_ticks, |index| last - pts[index]);
-    let duration = if duration > 0 { duration } else { before.max(1) };
+    let before = pts
+        .len()
+        .checked_sub(2)
+        .map_or(fallback_ticks, |index| last - pts[index]);
+    let duration = if duration > 0 {
+        duration
+    } else {
+        before.max(1)
+    };
     FrameTable::new(&pts, points, last.saturating_add(duration))
 }
 
@@ -144,14 +164,25 @@ mod tests {
     #[test]
     fn leading_pictures_belong_before_their_key_frame() {
         // Decode order I0 P3 b1 b2 | I6 b4 b5: the second key frame is shown as frame 6.
-        let packets = [(0, true), (3, false), (1, false), (2, false), (6, true), (4, false), (5, false)]
-            .iter()
-            .enumerate()
-            .map(|(index, &(pts, key))| packet(pts, index as i64 - 2, key))
-            .collect();
+        let packets = [
+            (0, true),
+            (3, false),
+            (1, false),
+            (2, false),
+            (6, true),
+            (4, false),
+            (5, false),
+        ]
+        .iter()
+        .enumerate()
+        .map(|(index, &(pts, key))| packet(pts, index as i64 - 2, key))
+        .collect();
         let frames = Frames::of_packets(packets, 1).unwrap();
         let points = &frames.table.access_points;
-        assert_eq!(points.iter().map(|p| (p.frame, p.dts)).collect::<Vec<_>>(), [(0, -2), (6, 2)]);
+        assert_eq!(
+            points.iter().map(|p| (p.frame, p.dts)).collect::<Vec<_>>(),
+            [(0, -2), (6, 2)]
+        );
         assert_eq!((frames.table.len(), frames.table.end_pts), (7, 7));
     }
 
@@ -166,12 +197,19 @@ mod tests {
 
     #[test]
     fn a_hidden_key_packet_is_an_access_point_for_what_follows() {
-        let mut packets = vec![packet(-2, -2, true), packet(-1, -1, false), packet(0, 0, false)];
+        let mut packets = vec![
+            packet(-2, -2, true),
+            packet(-1, -1, false),
+            packet(0, 0, false),
+        ];
         packets[0].role = Role::Discarded;
         packets[1].role = Role::Discarded;
         let frames = Frames::of_packets(packets, 1).unwrap();
         assert_eq!(frames.table.len(), 1);
-        assert_eq!(frames.table.access_points, [AccessPoint { frame: 0, dts: -2 }]);
+        assert_eq!(
+            frames.table.access_points,
+            [AccessPoint { frame: 0, dts: -2 }]
+        );
     }
 
     #[test]

@@ -60,7 +60,10 @@ impl Scan {
         wanted.extend(self.video.iter().map(|(stream, _)| *stream));
         demuxer.select(&wanted);
         while let Some(packet) = demuxer.next_packet().in_stage(STAGE)? {
-            let is_video = self.video.as_ref().is_some_and(|(v, _)| *v == packet.stream());
+            let is_video = self
+                .video
+                .as_ref()
+                .is_some_and(|(v, _)| *v == packet.stream());
             if is_video {
                 self.take_picture(&packet)?;
             } else if let Some(span) = self.sound.get_mut(&packet.stream()) {
@@ -85,7 +88,9 @@ impl Scan {
             role: role(codec, packet),
             is_key: packet.is_key(),
         });
-        self.pictures.as_mut().map_or(Ok(()), |first| first.push(Some(packet)))
+        self.pictures
+            .as_mut()
+            .map_or(Ok(()), |first| first.push(Some(packet)))
     }
 
     pub(super) fn take_video_packets(&mut self) -> Vec<VideoPacket> {
@@ -94,7 +99,9 @@ impl Scan {
 
     pub(super) fn seen_pictures(&mut self) -> Result<Seen> {
         let pictures = self.pictures.take();
-        pictures.ok_or_else(|| Error::bug(STAGE, "there is no video track"))?.finish()
+        pictures
+            .ok_or_else(|| Error::bug(STAGE, "there is no video track"))?
+            .finish()
     }
 }
 
@@ -117,7 +124,9 @@ impl SoundSpan {
             let end = pts.saturating_add(packet.duration());
             self.end = Some(self.end.map_or(end, |known| known.max(end)));
         }
-        let Some(decoder) = &mut self.decoder else { return };
+        let Some(decoder) = &mut self.decoder else {
+            return;
+        };
         // A packet that does not decode is judged when the track is made.
         let _ = decoder.send(Some(packet));
         match decoder.receive() {

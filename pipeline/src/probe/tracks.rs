@@ -23,15 +23,27 @@ pub(super) fn choose_video<'a>(
         (is_known, stream.disposition.is_default, pixels(stream))
     });
     for stream in covers {
-        notes.push(format!("stream {}: an attached picture is left alone", stream.index));
+        notes.push(format!(
+            "stream {}: an attached picture is left alone",
+            stream.index
+        ));
     }
     for stream in films {
         if chosen.is_some_and(|chosen| chosen.index != stream.index) {
-            notes.push(format!("stream {}: a further video track is left alone", stream.index));
+            notes.push(format!(
+                "stream {}: a further video track is left alone",
+                stream.index
+            ));
         }
     }
-    for stream in streams.iter().filter(|stream| stream.kind == StreamKind::Data) {
-        notes.push(format!("stream {}: data ({}) is left alone", stream.index, stream.codec));
+    for stream in streams
+        .iter()
+        .filter(|stream| stream.kind == StreamKind::Data)
+    {
+        notes.push(format!(
+            "stream {}: data ({}) is left alone",
+            stream.index, stream.codec
+        ));
     }
     chosen
 }
@@ -43,10 +55,19 @@ pub(super) fn audio(
     notes: &mut Vec<String>,
 ) -> Vec<AudioTrack> {
     let mut tracks = Vec::new();
-    for stream in streams.iter().filter(|stream| stream.kind == StreamKind::Audio) {
-        let span = scan.sound.get(&stream.index).filter(|span| span.is_audible());
+    for stream in streams
+        .iter()
+        .filter(|stream| stream.kind == StreamKind::Audio)
+    {
+        let span = scan
+            .sound
+            .get(&stream.index)
+            .filter(|span| span.is_audible());
         let Some(span) = span else {
-            notes.push(format!("stream {}: no sound decodes from {}", stream.index, stream.codec));
+            notes.push(format!(
+                "stream {}: no sound decodes from {}",
+                stream.index, stream.codec
+            ));
             continue;
         };
         let start = span.start.or(stream.start).unwrap_or_default();
@@ -70,7 +91,10 @@ pub(super) fn audio(
 /// Text tracks that are text; pictures of text are noted.
 pub(super) fn text(streams: &[StreamInfo], notes: &mut Vec<String>) -> Vec<TextTrack> {
     let mut tracks = Vec::new();
-    for stream in streams.iter().filter(|stream| stream.kind == StreamKind::Text) {
+    for stream in streams
+        .iter()
+        .filter(|stream| stream.kind == StreamKind::Text)
+    {
         if let Err(error) = TextDecoder::open(stream) {
             notes.push(format!("stream {}: {error}", stream.index));
             continue;
@@ -88,5 +112,7 @@ pub(super) fn text(streams: &[StreamInfo], notes: &mut Vec<String>) -> Vec<TextT
 }
 
 fn seconds(ticks: i64, time_base: Rational) -> Rational {
-    Rational::whole(ticks).checked_mul(time_base).unwrap_or(Rational::ZERO)
+    Rational::whole(ticks)
+        .checked_mul(time_base)
+        .unwrap_or(Rational::ZERO)
 }

@@ -45,7 +45,13 @@ pub(super) fn freeze(plan: &Plan, pictures: &[PictureFacts], report: &mut Report
     for (start, end) in runs(&is_still) {
         let rule = (Check::Freeze, plan.profile.qc.freeze);
         // The first of equal pictures differs from the one before it.
-        add_run(&video.grid, rule, (start.saturating_sub(1), end), "a still picture", report);
+        add_run(
+            &video.grid,
+            rule,
+            (start.saturating_sub(1), end),
+            "a still picture",
+            report,
+        );
     }
 }
 
@@ -77,7 +83,10 @@ fn is_same_thumb(one: &str, other: &str) -> bool {
     };
     !one.is_empty()
         && one.len() == other.len()
-        && one.iter().zip(&other).all(|(a, b)| a.abs_diff(*b) <= SAME_THUMB)
+        && one
+            .iter()
+            .zip(&other)
+            .all(|(a, b)| a.abs_diff(*b) <= SAME_THUMB)
 }
 
 /// Start and end of each stretch of `true`.

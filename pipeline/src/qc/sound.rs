@@ -102,7 +102,11 @@ pub(super) fn loudness(plan: &Plan, audio: &[AudioFacts], report: &mut Report) {
 /// Sound that ends before or after the pictures.
 pub(super) fn duration(plan: &Plan, audio: &[AudioFacts], report: &mut Report) {
     if plan.video.is_none() || plan.audio.is_empty() {
-        let reason = if plan.video.is_none() { "no video track" } else { NO_SOUND };
+        let reason = if plan.video.is_none() {
+            "no video track"
+        } else {
+            NO_SOUND
+        };
         return report.not_applicable("duration_mismatch", reason);
     }
     report.ran();
@@ -126,7 +130,12 @@ pub(super) fn missing(plan: &Plan, audio: &[AudioFacts], report: &mut Report) {
     report.ran();
     if plan.audio.is_empty() {
         let message = "there is no audio track".to_owned();
-        report.track(Check::MissingAudio, plan.profile.qc.missing_audio, "audio", message);
+        report.track(
+            Check::MissingAudio,
+            plan.profile.qc.missing_audio,
+            "audio",
+            message,
+        );
     }
     for output in plan.audio.iter().flat_map(|track| &track.outputs) {
         if !audio.iter().any(|facts| facts.id == output.id) {

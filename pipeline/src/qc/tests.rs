@@ -1,9 +1,7 @@
 //! Verdicts over hand-made facts.
 
 use super::evaluate;
-use model::facts::{
-    AudioFacts, CodecConfig, FrameFacts, LoudnessFacts, PictureFacts,
-};
+use model::facts::{AudioFacts, CodecConfig, FrameFacts, LoudnessFacts, PictureFacts};
 use model::frame_map::FrameMap;
 use model::grid::OutputGrid;
 use model::plan::{AudioCodec, AudioOutput, AudioPlan, Filters, Plan, RenditionGroup, VideoPlan};
@@ -164,7 +162,9 @@ fn pictures(change: impl Fn(u32, &mut FrameFacts)) -> Vec<PictureFacts> {
         .map(|segment| PictureFacts {
             key: String::new(),
             first_frame: segment * SEGMENT,
-            frames: (segment * SEGMENT..(segment + 1) * SEGMENT).map(frame).collect(),
+            frames: (segment * SEGMENT..(segment + 1) * SEGMENT)
+                .map(frame)
+                .collect(),
             first_thumb: "80".repeat(576),
             last_thumb: "81".repeat(576),
             tiles: Vec::new(),
@@ -179,7 +179,11 @@ fn verdict(plan: &Plan, pictures: &[PictureFacts], audio: &[AudioFacts]) -> Verd
 }
 
 fn checks(verdict: &Verdict) -> Vec<Check> {
-    verdict.findings.iter().map(|finding| finding.check).collect()
+    verdict
+        .findings
+        .iter()
+        .map(|finding| finding.check)
+        .collect()
 }
 
 #[test]
@@ -199,9 +203,16 @@ fn black_across_the_borders_of_segments_is_one_finding() {
         }
     });
     let verdict = verdict(&plan(), &black, &[audio()]);
-    assert_eq!(checks(&verdict), [Check::Black], "frozen black is black only");
+    assert_eq!(
+        checks(&verdict),
+        [Check::Black],
+        "frozen black is black only"
+    );
     let finding = &verdict.findings[0];
-    assert_eq!((finding.start, finding.end), (Some(Rational::whole(6)), Some(Rational::whole(18))));
+    assert_eq!(
+        (finding.start, finding.end),
+        (Some(Rational::whole(6)), Some(Rational::whole(18)))
+    );
     assert_eq!(verdict.action, Action::Flag);
 }
 
@@ -237,7 +248,10 @@ fn sound_off_target_is_flagged_unless_its_peaks_explain_it() {
     let mut quiet = audio();
     quiet.output.integrated_centi_lufs = Some(-2900);
     let flagged = verdict(&plan(), &pictures(|_, _| {}), &[quiet.clone()]);
-    assert_eq!((checks(&flagged), flagged.action), (vec![Check::Loudness], Action::Flag));
+    assert_eq!(
+        (checks(&flagged), flagged.action),
+        (vec![Check::Loudness], Action::Flag)
+    );
     quiet.limited = true;
     let explained = verdict(&plan(), &pictures(|_, _| {}), &[quiet]);
     assert_eq!(explained.action, Action::Pass);
@@ -256,8 +270,12 @@ fn silence_clipping_and_length_are_measured_in_seconds() {
     let verdict = verdict(&plan, &pictures(|_, _| {}), &[bad]);
     let mut found = checks(&verdict);
     found.sort_by_key(|check| format!("{check:?}"));
-    let expected =
-        [Check::Clipping, Check::DurationMismatch, Check::MissingLanguage, Check::Silence];
+    let expected = [
+        Check::Clipping,
+        Check::DurationMismatch,
+        Check::MissingLanguage,
+        Check::Silence,
+    ];
     assert_eq!(found, expected);
 }
 
@@ -272,5 +290,9 @@ fn rules_without_a_track_are_counted_not_passed() {
     let mut lost = plan();
     lost.video = None;
     let verdict = evaluate(&lost, &[], &BTreeMap::new(), &[]);
-    assert_eq!(verdict.action, Action::Reject, "a planned output was not made");
+    assert_eq!(
+        verdict.action,
+        Action::Reject,
+        "a planned output was not made"
+    );
 }

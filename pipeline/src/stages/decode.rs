@@ -104,11 +104,15 @@ impl Decode {
         }
         self.next = None;
         let missing = || Error::bad_input(STAGE, "it does not decode");
-        Err(trouble.unwrap_or_else(missing).at(Place::SourceFrame(wanted)))
+        Err(trouble
+            .unwrap_or_else(missing)
+            .at(Place::SourceFrame(wanted)))
     }
 
     fn seek(&mut self, point: AccessPoint) -> Result<()> {
-        self.demuxer.seek_to(self.stream, point.dts).in_stage(STAGE)?;
+        self.demuxer
+            .seek_to(self.stream, point.dts)
+            .in_stage(STAGE)?;
         self.decoder.flush().in_stage(STAGE)?;
         self.next = None;
         self.from = point.frame;
@@ -119,7 +123,10 @@ impl Decode {
         if self.is_ordinal {
             // Without presentation times the decode time of the first packet tells where this is.
             let dts = first.and_then(Packet::dts);
-            let found = self.access_points.iter().find(|known| Some(known.dts) == dts);
+            let found = self
+                .access_points
+                .iter()
+                .find(|known| Some(known.dts) == dts);
             self.next = Some(found.map_or(point.frame, |known| known.frame));
         }
         Ok(())
@@ -130,7 +137,10 @@ impl Decode {
             match self.step(picture)? {
                 Step::Frame(frame) if frame < wanted => {}
                 Step::Frame(frame) if frame > wanted => {
-                    return Err(Error::bad_input(STAGE, format!("frame {frame} comes instead")));
+                    return Err(Error::bad_input(
+                        STAGE,
+                        format!("frame {frame} comes instead"),
+                    ));
                 }
                 Step::Frame(_) if picture.corrupt => {
                     return Err(Error::bad_input(STAGE, "it decodes with errors"));

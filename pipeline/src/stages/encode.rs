@@ -62,8 +62,8 @@ impl<'a> Encode<'a> {
 
     /// Gives the next picture.
     pub(crate) fn push(&mut self, picture: &Picture) -> Result<()> {
-        let is_full = self.keyframe_frames > 0
-            && self.pushed - self.gop_start == self.keyframe_frames;
+        let is_full =
+            self.keyframe_frames > 0 && self.pushed - self.gop_start == self.keyframe_frames;
         if is_full {
             self.close_gop()?;
         }

@@ -109,7 +109,8 @@ impl Filter {
             return Ok(());
         }
         let is_spent = |held: &Held| {
-            held.frame.is_none_or(|number| number < first || number > first + 2)
+            held.frame
+                .is_none_or(|number| number < first || number > first + 2)
         };
         let place = self.window.iter().position(is_spent).unwrap_or_default();
         let held = &mut self.window[place];
@@ -121,7 +122,11 @@ impl Filter {
 
     fn convert(&mut self, picture: Picture) -> Result<Picture> {
         let key = (picture.format(), picture.range());
-        if self.converter.as_ref().is_none_or(|(known, _)| *known != key) {
+        if self
+            .converter
+            .as_ref()
+            .is_none_or(|(known, _)| *known != key)
+        {
             let converter = Converter::new(key.0, key.1, PixelFormat::Yuv420p8).in_stage(STAGE)?;
             self.converter = Some((key, converter));
         }

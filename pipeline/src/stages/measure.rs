@@ -44,7 +44,10 @@ impl<'a> Measure<'a> {
 
     /// Looks at the picture of an output frame.
     pub(crate) fn push(&mut self, output: u32, picture: &Shared) -> Result<()> {
-        let is_repeated = self.before.as_ref().is_some_and(|before| before.is(picture));
+        let is_repeated = self
+            .before
+            .as_ref()
+            .is_some_and(|before| before.is(picture));
         let facts = match self.frames.last() {
             Some(last) if is_repeated => FrameFacts {
                 difference: Some(0),

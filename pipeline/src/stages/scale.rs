@@ -22,8 +22,7 @@ impl Scale {
         Ok(Self {
             size,
             scaler: None,
-            scaled: Picture::new(PixelFormat::Yuv420p8, size.width, size.height)
-                .in_stage(STAGE)?,
+            scaled: Picture::new(PixelFormat::Yuv420p8, size.width, size.height).in_stage(STAGE)?,
             source: None,
         })
     }
@@ -43,7 +42,9 @@ impl Scale {
                 place.insert(scaler.in_stage(STAGE)?)
             }
         };
-        scaler.scale_one(source, 0, &mut self.scaled).in_stage(STAGE)?;
+        scaler
+            .scale_one(source, 0, &mut self.scaled)
+            .in_stage(STAGE)?;
         self.source = Some(source.clone());
         Ok(&self.scaled)
     }
@@ -64,7 +65,10 @@ mod tests {
         let pool = Pool::new(1);
         let picture = pool.share(Picture::black(PixelFormat::Yuv420p8, 64, 36).unwrap());
         let mut scale = Scale::new(Size::new(64, 36)).unwrap();
-        assert!(std::ptr::eq(scale.scale(&picture).unwrap(), &raw const *picture));
+        assert!(std::ptr::eq(
+            scale.scale(&picture).unwrap(),
+            &raw const *picture
+        ));
         let mut half = Scale::new(Size::new(32, 18)).unwrap();
         assert_eq!(half.scale(&picture).unwrap().size(), Size::new(32, 18));
     }

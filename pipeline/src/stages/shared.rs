@@ -58,7 +58,10 @@ impl Deref for Shared {
     type Target = Picture;
 
     fn deref(&self) -> &Picture {
-        self.0.picture.as_ref().expect("only drop takes the picture out")
+        self.0
+            .picture
+            .as_ref()
+            .expect("only drop takes the picture out")
     }
 }
 

@@ -1,6 +1,11 @@
 //! Clips made by the ffmpeg command, and small plans by hand: the planner is another room's.
 
-#![allow(dead_code, reason = "each test and example uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test and example uses a part"
+)]
 
 use libav::{ByteSource, FileSource};
 use model::frame_map::FrameMap;
@@ -131,10 +136,21 @@ pub fn plan(info: &SourceInfo, rate: Rational, segment_frames: u32, rungs: &[Ren
 }
 
 fn set_length(plan: &mut Plan, info: &SourceInfo) {
-    let length = |one: Rational| if one > Rational::ZERO { one } else { Rational::ZERO };
+    let length = |one: Rational| {
+        if one > Rational::ZERO {
+            one
+        } else {
+            Rational::ZERO
+        }
+    };
     plan.duration = match &plan.video {
         Some(video) => video.grid.duration(),
-        None => info.audio.iter().map(|track| length(track.duration)).max().unwrap(),
+        None => info
+            .audio
+            .iter()
+            .map(|track| length(track.duration))
+            .max()
+            .unwrap(),
     };
     let segment = match &plan.video {
         Some(video) => video.grid.time_of(video.grid.segment_frames),
@@ -182,7 +198,7 @@ fn video_plan(
             deinterlace: Some(track.field_order).filter(|o| *o != FieldOrder::Progressive),
             orientation: track.orientation,
         },
-        chunks: vec![0..grid.segments()],
+        chunks: std::iter::once(0..grid.segments()).collect(),
         grid,
         map,
         map_reason: "every frame once".to_owned(),
@@ -207,13 +223,24 @@ fn seconds(ticks: i64, base: Rational) -> Rational {
 }
 
 /// Runs a chunk of segments and gives back what it made.
-pub fn chunk(plan: &Plan, group: &str, path: &Path, segments: &[u32]) -> pipeline::Result<Vec<Output>> {
+pub fn chunk(
+    plan: &Plan,
+    group: &str,
+    path: &Path,
+    segments: &[u32],
+) -> pipeline::Result<Vec<Output>> {
     let mut left = segments.iter().copied();
     let mut outputs = Vec::new();
-    pipeline::run_chunk(plan, group, source(path), &mut || left.next(), &mut |output| {
-        outputs.push(output);
-        Ok(())
-    })?;
+    pipeline::run_chunk(
+        plan,
+        group,
+        source(path),
+        &mut || left.next(),
+        &mut |output| {
+            outputs.push(output);
+            Ok(())
+        },
+    )?;
     Ok(outputs)
 }
 
@@ -222,12 +249,17 @@ pub fn products(outputs: &[Output]) -> Vec<(u32, String, String)> {
     let mut products: Vec<_> = outputs
         .iter()
         .filter_map(|output| match output {
-            Output::Segment { segment, rendition, facts, .. } => {
-                Some((*segment, rendition.clone(), format!("{facts:?}")))
-            }
-            Output::Pictures { segment, facts, tiles } => {
-                Some((*segment, String::new(), format!("{facts:?} {tiles:?}")))
-            }
+            Output::Segment {
+                segment,
+                rendition,
+                facts,
+                ..
+            } => Some((*segment, rendition.clone(), format!("{facts:?}"))),
+            Output::Pictures {
+                segment,
+                facts,
+                tiles,
+            } => Some((*segment, String::new(), format!("{facts:?} {tiles:?}"))),
             _ => None,
         })
         .collect();
