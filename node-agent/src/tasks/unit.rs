@@ -270,3 +270,6 @@ impl Unit {
             .wrong(format!("{key}: facts say {said}, the bytes are {found}")))
     }
 }
+
+#[cfg(test)]
+mod tests;

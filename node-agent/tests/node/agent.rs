@@ -36,6 +36,10 @@ pub(crate) const CASES: &[Case] = &[
         "missing_storage_objects_fail_the_attempt_with_their_path",
         missing,
     ),
+    (
+        "an_idle_slot_waits_for_queued_work_before_it_steals",
+        waits_before_it_steals,
+    ),
     ("a_conflicting_commit_is_a_bug", conflict),
 ];
 
@@ -383,6 +387,23 @@ fn conflict() -> Result<()> {
                 .context("it did not fail")?;
             ensure!(failure.kind == FailureKind::Bug, "{failure}");
             ensure!(failure.message.contains("incident"), "{failure}");
+            Ok(())
+        })
+    })
+}
+
+fn waits_before_it_steals() -> Result<()> {
+    block_on(async {
+        let scheduler = FakeScheduler::default();
+        let storage = Storage::open("memory:")?;
+        let running = Running::start(scheduler, &storage, SourceRoots::default())?;
+        let scheduler = running.end_after(|state| state.takes.len() >= 4).await?;
+        scheduler.with(|state| {
+            ensure!(
+                state.takes.starts_with(&[false, true, false, true]),
+                "{:?}",
+                state.takes
+            );
             Ok(())
         })
     })

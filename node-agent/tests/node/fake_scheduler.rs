@@ -70,6 +70,8 @@ pub(crate) struct State {
     /// Most units of a chunk that were claimed and not committed at a time.
     pub(crate) claimed_max: usize,
     pub(crate) releases: u32,
+    /// Whether each request for work wished to steal, in order.
+    pub(crate) takes: Vec<bool>,
     pub(crate) on_claim: Option<OnClaim>,
 }
 
@@ -208,7 +210,10 @@ impl NodeService for FakeScheduler {
     }
 
     async fn take(&self, request: Request<v1::TakeRequest>) -> Answer<v1::TakeResponse> {
-        let wait = Duration::from_millis(u64::from(request.into_inner().wait_ms));
+        let request = request.into_inner();
+        self.state.lock().takes.push(request.steal);
+        self.changed.notify_waiters();
+        let wait = Duration::from_millis(u64::from(request.wait_ms));
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let changed = self.changed.notified();
