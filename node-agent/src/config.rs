@@ -66,8 +66,9 @@ impl Default for Limits {
             address_space_bytes: 16 << 30,
             // Four cores for two days: longer than any title takes on one slot.
             cpu: Duration::from_secs(8 * 24 * 3600),
-            // The slowest preset on the slowest host still finishes a frame in seconds.
-            stall: Duration::from_secs(120),
+            // An encoder says nothing while it empties its lookahead at the end of a segment: some
+            // fifty pictures, which in AV1 at 2160p take seconds each. A hang is rarer than that.
+            stall: Duration::from_secs(600),
             cpu_level: CpuLevel::Best,
         }
     }
