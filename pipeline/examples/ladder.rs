@@ -181,7 +181,9 @@ impl Run {
                 height,
                 color,
             };
-            let mut file = init(kind, video.grid.timescale().0, config, None)?;
+            let (timescale, ticks) = video.grid.timescale();
+            let delay = rendition.codec.composition_delay_frames() * ticks;
+            let mut file = init(kind, timescale, config, Some(u64::from(delay)))?;
             file.extend(bytes);
             self.write(&format!("{}.mp4", rendition.id), &file)?;
         }

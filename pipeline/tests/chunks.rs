@@ -208,3 +208,72 @@ fn parts_come_before_their_unit_is_done_and_at_most_two_are_open() {
     .unwrap();
     assert_eq!(done, (0..8).collect::<Vec<_>>());
 }
+
+#[test]
+fn segments_of_one_and_two_frames_work_in_every_family() {
+    let rate = Rational::whole(25);
+    let clip = clip(
+        "short.mp4",
+        &format!("{MOVING}25:duration=0.12 -c:v libx264 -pix_fmt yuv420p"),
+    );
+    let info = clip.probe();
+    for family in [
+        EncoderFamily::X264,
+        EncoderFamily::X265,
+        EncoderFamily::Rav1e,
+    ] {
+        let rungs = [rendition(family, 160, 90, rate)];
+        for (segment_frames, expected) in [(1, vec![1, 1, 1]), (2, vec![2, 1])] {
+            let plan = plan(&info, rate, segment_frames, &rungs);
+            let segments: Vec<u32> = (0..).take(expected.len()).collect();
+            let outputs = chunk(&plan, "main", &clip.path, &segments).unwrap();
+            let (frames, configs): (Vec<_>, Vec<_>) = outputs
+                .iter()
+                .filter_map(|output| match output {
+                    Output::Segment { facts, .. } => Some((facts.frames, facts.config.clone())),
+                    _ => None,
+                })
+                .unzip();
+            assert_eq!(frames, expected, "{family:?}");
+            assert!(
+                configs.iter().all(|config| *config == configs[0]),
+                "{configs:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_segment_reads_back_as_one_closed_run_of_its_frames() {
+    let clip = clip(
+        "read.mp4",
+        &format!("{MOVING}30000/1001:duration=3 -c:v libx264 -bf 3 -pix_fmt yuv420p"),
+    );
+    let rungs = [rendition(EncoderFamily::X264, 160, 90, ntsc())];
+    let mut plan = plan(&clip.probe(), ntsc(), 40, &rungs);
+    plan.video.as_mut().unwrap().groups[0].keyframe_frames = 20;
+    for output in chunk(&plan, "main", &clip.path, &[0, 1, 2]).unwrap() {
+        let Output::Segment { segment, bytes, .. } = output else {
+            continue;
+        };
+        let fragment = package::cmaf::read::media_segment(&bytes).unwrap();
+        assert_eq!(fragment.base_decode_time, u64::from(segment) * 40 * 1001);
+        let (mut shown, mut sync) = (Vec::new(), Vec::new());
+        for (index, sample) in (0_i64..).zip(&fragment.samples) {
+            shown.push(index * 1001 + i64::from(sample.composition_offset));
+            if sample.is_sync {
+                sync.push(index);
+            }
+        }
+        shown.sort_unstable();
+        let delay = i64::from(rungs[0].codec.composition_delay_frames());
+        let frames = plan.video.as_ref().unwrap().grid.segment(segment).len() as i64;
+        assert_eq!(
+            shown,
+            (delay..delay + frames)
+                .map(|frame| frame * 1001)
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(sync, (0..frames).step_by(20).collect::<Vec<_>>());
+    }
+}

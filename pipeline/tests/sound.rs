@@ -260,9 +260,9 @@ fn a_sweep_through_all_segments_has_no_offset_no_gap_and_no_click() {
     let plane = &heard(&facts[0], &chunks)[0];
     let error = |start: usize, lag: i64| -> f64 {
         let mut sum = 0.0;
-        for at in start..start + 2048 {
+        for (at, sample) in plane.iter().enumerate().skip(start).take(2048) {
             let time = (at as i64 + lag) as f64 / 48_000.0;
-            sum += (f64::from(plane[at]) - gain * sweep(time)).powi(2);
+            sum += (f64::from(*sample) - gain * sweep(time)).powi(2);
         }
         sum / 2048.0
     };

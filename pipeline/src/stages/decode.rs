@@ -76,6 +76,10 @@ impl Decode {
 
     /// Writes a frame into the picture. Forwards by a few is cheapest; anything else is a seek.
     pub(crate) fn frame(&mut self, wanted: u32, picture: &mut DecodedPicture) -> Result<()> {
+        if wanted >= self.frames() {
+            let message = "the plan names a frame that the source does not have";
+            return Err(Error::bug(STAGE, message).at(Place::SourceFrame(wanted)));
+        }
         let nearest = self
             .access_points
             .partition_point(|point| point.frame <= wanted)
