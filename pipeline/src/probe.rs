@@ -88,12 +88,15 @@ fn video_track(
     notes: &mut Vec<String>,
 ) -> Result<VideoTrack> {
     let place = Place::Stream(stream.index);
-    let frames = Frames::build(stream, scan.take_video_packets()).map_err(|e| e.at(place))?;
-    notes.extend(frames.notes);
+    let mut frames = Frames::build(stream, scan.take_video_packets()).map_err(|e| e.at(place))?;
     let seen = scan.seen_pictures().map_err(|error| error.at(place))?;
     if !frames.is_ordinal {
+        if let Some(first) = seen.first_time() {
+            frames.start_at(first);
+        }
         seen.refuse_other_times(&frames.table)?;
     }
+    notes.append(&mut frames.notes);
     let size = seen.picture.picture.size();
     Ok(VideoTrack {
         stream: stream.index,

@@ -91,6 +91,23 @@ fn segments_do_not_depend_on_the_cut_of_open_gops() {
 }
 
 #[test]
+fn segments_do_not_depend_on_the_cut_of_intra_refresh() {
+    let rate = Rational::whole(25);
+    let clip = clip(
+        "refresh.ts",
+        &format!(
+            "{MOVING}25:duration=8 -pix_fmt yuv420p -c:v libx264 -b:v 2M -x264-params \
+             intra-refresh=1:keyint=20"
+        ),
+    );
+    let info = clip.probe();
+    let points = info.video.as_ref().unwrap().frames.access_points.len();
+    assert!(points >= 8, "{points} recovery points are flagged");
+    let rungs = [rendition(EncoderFamily::X264, 160, 90, rate)];
+    same_for_all_cuts("refresh", &plan(&info, rate, 60, &rungs), &clip.path);
+}
+
+#[test]
 fn segments_do_not_depend_on_the_cut_of_a_map_with_repeats_and_drops() {
     let rate = Rational::whole(25);
     let clip = clip(

@@ -112,6 +112,11 @@ impl FirstPictures {
 }
 
 impl Seen {
+    /// Time of the first picture that came out.
+    pub(super) fn first_time(&self) -> Option<i64> {
+        self.times.first().copied().flatten()
+    }
+
     /// Interlaced when most pictures are, with the field that mostly comes first.
     pub(super) fn field_order(&self) -> FieldOrder {
         if self.interlaced * 2 <= self.times.len() {

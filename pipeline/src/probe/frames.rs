@@ -104,6 +104,35 @@ impl Frames {
     }
 }
 
+impl Frames {
+    /// Leaves out the frames before a time: the decoder gives nothing for them, because the first
+    /// access point is one that recovers slowly (intra refresh) or lost its references. Decoding
+    /// still starts there.
+    pub(super) fn start_at(&mut self, time: i64) {
+        let times: Vec<i64> = self.table.pts().collect();
+        let first = times.partition_point(|pts| *pts < time);
+        if first == 0 || first == times.len() {
+            return;
+        }
+        self.notes.push(format!(
+            "video: {first} frames at the start do not decode and are left out"
+        ));
+        let cut = u32::try_from(first).unwrap_or(u32::MAX);
+        let mut points = std::mem::take(&mut self.table.access_points);
+        points
+            .iter_mut()
+            .for_each(|point| point.frame = point.frame.saturating_sub(cut));
+        let mut kept: Vec<AccessPoint> = Vec::new();
+        for point in points {
+            // Of those that fall together at the start the first is sure to reach it.
+            if kept.last().is_none_or(|last| last.frame < point.frame) {
+                kept.push(point);
+            }
+        }
+        self.table = FrameTable::new(&times[first..], kept, self.table.end_pts);
+    }
+}
+
 /// Key packets by the first frame that is shown at or after them. A key packet that an edit list hides
 /// is one too: decoding starts there, and what follows is shown.
 fn access_points(packets: &[VideoPacket], frames: &[(i64, i64)]) -> Vec<AccessPoint> {
@@ -219,6 +248,25 @@ mod tests {
         let frames = Frames::of_packets(packets, 4).unwrap();
         assert!(frames.is_ordinal);
         assert_eq!(frames.table.pts().collect::<Vec<_>>(), [0, 4, 8]);
+    }
+
+    #[test]
+    fn what_the_decoder_does_not_give_at_the_start_is_left_out() {
+        let packets = (0..9)
+            .map(|time| packet(time, time, time % 2 == 0))
+            .collect();
+        let mut frames = Frames::of_packets(packets, 1).unwrap();
+        frames.start_at(5);
+        assert_eq!(frames.table.pts().collect::<Vec<_>>(), [5, 6, 7, 8]);
+        let points = &frames.table.access_points;
+        assert_eq!(
+            points.iter().map(|p| (p.frame, p.dts)).collect::<Vec<_>>(),
+            [(0, 0), (1, 6), (3, 8)]
+        );
+        let before = frames.table.clone();
+        frames.start_at(5);
+        frames.start_at(100);
+        assert_eq!(frames.table, before);
     }
 
     #[test]

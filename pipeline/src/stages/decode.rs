@@ -16,7 +16,7 @@ const STAGE: &str = "decode";
 
 /// Access points that are tried: the nearest, and three before it. Open GOPs and wrong flags need
 /// one more; sources that need more than three are broken.
-const TRIES: u32 = 4;
+const TRIES: usize = 4;
 
 /// Frames that are rather decoded and thrown away than jumped over: a jump costs a flush, a read and
 /// the decoder's delay.
@@ -96,21 +96,35 @@ impl Decode {
                 outcome => return outcome,
             }
         }
-        for step in 0..TRIES {
-            let Some(index) = nearest.checked_sub(step as usize) else {
+        let outcome = self.from_access_points(nearest, wanted, picture);
+        outcome.map_err(|error| trouble.unwrap_or(error).at(Place::SourceFrame(wanted)))
+    }
+
+    /// Decodes a frame from the nearest access point, then from earlier ones. Where none of those
+    /// gave even its own frame (intra refresh recovers slowly), only the first of the track is sure.
+    fn from_access_points(
+        &mut self,
+        nearest: usize,
+        wanted: u32,
+        picture: &mut DecodedPicture,
+    ) -> Result<()> {
+        let tries = (0..=nearest).rev().take(TRIES);
+        let last = (nearest >= TRIES).then_some(0);
+        let mut trouble = Error::bad_input(STAGE, "it does not decode");
+        let mut has_identified = false;
+        for (count, index) in tries.chain(last).enumerate() {
+            if count == TRIES && has_identified {
                 break;
-            };
+            }
             self.seek(self.access_points[index])?;
             match self.run_to(wanted, picture) {
-                Err(error) if error.is_about_the_source() => trouble = Some(error),
+                Err(error) if error.is_about_the_source() => trouble = error,
                 outcome => return outcome,
             }
+            has_identified |= self.next.is_some();
         }
         self.next = None;
-        let missing = || Error::bad_input(STAGE, "it does not decode");
-        Err(trouble
-            .unwrap_or_else(missing)
-            .at(Place::SourceFrame(wanted)))
+        Err(trouble)
     }
 
     fn seek(&mut self, point: AccessPoint) -> Result<()> {
