@@ -96,13 +96,16 @@ impl Decode {
                 outcome => return outcome,
             }
         }
-        let outcome = self.from_access_points(nearest, wanted, picture);
-        outcome.map_err(|error| trouble.unwrap_or(error).at(Place::SourceFrame(wanted)))
+        let outcome = self.decode_again(nearest, wanted, picture);
+        outcome.map_err(|error| {
+            let first = trouble.filter(|_| error.is_about_the_source());
+            first.unwrap_or(error).at(Place::SourceFrame(wanted))
+        })
     }
 
     /// Decodes a frame from the nearest access point, then from earlier ones. Where none of those
     /// gave even its own frame (intra refresh recovers slowly), only the first of the track is sure.
-    fn from_access_points(
+    fn decode_again(
         &mut self,
         nearest: usize,
         wanted: u32,
