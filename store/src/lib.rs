@@ -156,8 +156,10 @@ pub struct Want {
 pub enum Steal {
     /// Queued chunks only.
     Never,
-    /// When no queued chunk fits: the second half of the unclaimed part of the richest held chunk.
-    /// A single unclaimed unit is taken whole; a victim that then has no unit left is finished.
+    /// When no queued chunk fits: the second half of the unclaimed part of the richest held chunk
+    /// whose holder has at least one unit claimed. A holder that has claimed nothing is about to claim,
+    /// and work that changes hands before anyone starts on it would go round between idle slots.
+    /// A single unclaimed unit is taken whole; the victim keeps what it has claimed.
     WhenIdle,
 }
 
@@ -210,7 +212,8 @@ pub trait Store: Send + Sync + 'static {
     async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()>;
 
     /// Grants a chunk: a queued one by priority of the job, then age; else, if asked, a part of a
-    /// held one. A node that drains gets none. A chunk that failed on a node and shall be tried
+    /// held one, which is offered only while its holder has a unit claimed ([`Steal::WhenIdle`]).
+    /// A node that drains gets none. A chunk that failed on a node and shall be tried
     /// elsewhere is not offered to it while another node that could run it was seen within 10 s.
     /// A repetition may grant another chunk; the first lease then ends by itself.
     async fn take(&self, want: &Want) -> Result<Option<Grant>>;

@@ -96,6 +96,12 @@ impl ChunkRecord {
         self.left - self.chunk.claimed.len() as u32
     }
 
+    /// Whether a thief may have a part of it once it is held: its holder is busy with a unit, so the
+    /// free ones really wait.
+    pub(super) fn is_offered(&self) -> bool {
+        self.free() > 0 && !self.chunk.claimed.is_empty()
+    }
+
     /// Whether `token` is that of its lease, ended by time or not.
     pub(super) fn is_leased_by(&self, token: Token) -> bool {
         let lease = self.chunk.lease.as_ref();

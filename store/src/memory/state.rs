@@ -23,7 +23,8 @@ pub(super) struct State {
     pub(super) queues: BTreeMap<String, Ordered<ChunkId>>,
     /// Queued chunks by the time before which they are not offered.
     pub(super) delayed: Ordered<ChunkId>,
-    /// Held chunks with something to steal, richest first, by the builds that they need.
+    /// Held chunks with something to steal, richest first, by the builds that they need. Those whose
+    /// holder has claimed nothing are not among them.
     pub(super) rich: BTreeMap<String, Ordered<ChunkId>>,
     /// Held chunks by the end of their lease.
     pub(super) leases: Ordered<ChunkId>,
@@ -91,7 +92,7 @@ impl State {
             (Standing::Held, Some(lease)) => {
                 self.leases.set(id.clone(), lease.expires_at_ms);
                 self.holders.insert(id.clone(), lease.node.clone());
-                if record.free() > 0 {
+                if record.is_offered() {
                     let micros = u64::from(record.free()) * rules::unit_micros(task.unit_seconds);
                     let rich = self.rich.entry(task.builds.clone()).or_default();
                     rich.set(id.clone(), u64::MAX - micros);

@@ -80,8 +80,6 @@ impl State {
             .split(number, &task.committed);
         let id = half.chunk.id.clone();
         task.chunks.insert(number, half);
-        // Its only unit is gone: nothing is left that its holder could finish.
-        task.chunks.retain(|_, record| record.left > 0);
         self.index(&victim, now_ms);
         Some(id)
     }

@@ -83,6 +83,7 @@ pub(super) async fn a_random_farm_loses_and_doubles_nothing(f: &Fixture) {
             farm.commits
         );
         assert_eq!(farm.commits.len(), UNITS as usize);
+        assert!(farm.steals > 0, "nothing was stolen");
     }
 }
 
@@ -189,6 +190,8 @@ struct Farm<'a> {
     held: Vec<(Grant, Vec<u32>)>,
     /// How often a commit was accepted or adopted, by unit.
     commits: BTreeMap<u32, u32>,
+    /// How often a chunk was split.
+    steals: u32,
 }
 
 impl<'a> Farm<'a> {
@@ -203,6 +206,7 @@ impl<'a> Farm<'a> {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             held: Vec::new(),
             commits: BTreeMap::new(),
+            steals: 0,
         }
     }
 
@@ -224,11 +228,7 @@ impl<'a> Farm<'a> {
     async fn act(&mut self) {
         let action = self.below(100);
         if action < 20 || self.held.is_empty() {
-            let name = format!("n{}", self.below(5));
-            if let Ok(Some(grant)) = self.store.take(&want(&name, Steal::WhenIdle)).await {
-                self.held.push((grant, Vec::new()));
-            }
-            return;
+            return self.take().await;
         }
         let at = self.below(self.held.len());
         match action {
@@ -244,6 +244,23 @@ impl<'a> Farm<'a> {
             96..98 => self.fixture.pass(TTL / 3).await,
             _ => self.reap().await,
         }
+    }
+
+    /// What is stolen is stolen from a holder that is busy.
+    async fn take(&mut self) {
+        let name = format!("n{}", self.below(5));
+        let before = self.fixture.task(&self.job, "video-v").await.chunks;
+        let Ok(Some(grant)) = self.store.take(&want(&name, Steal::WhenIdle)).await else {
+            return;
+        };
+        if before.iter().all(|chunk| chunk.id != grant.chunk) {
+            let after = self.fixture.task(&self.job, "video-v").await.chunks;
+            let find = |id: &ChunkId| after.iter().find(|chunk| chunk.id == *id).unwrap();
+            let victim = find(find(&grant.chunk).stolen_from.as_ref().unwrap());
+            assert!(victim.lease.is_some() && !victim.claimed.is_empty());
+            self.steals += 1;
+        }
+        self.held.push((grant, Vec::new()));
     }
 
     async fn claim(&mut self, at: usize) {

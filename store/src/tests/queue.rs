@@ -62,6 +62,7 @@ pub(super) async fn a_task_is_offered_to_fitting_builds_only(f: &Fixture) {
     assert_eq!(f.steal("n3").await, None);
     let own = f.store.take(&fitting).await.unwrap().unwrap();
     assert_eq!(own.chunk.task.job.as_str(), "j1");
+    f.claim(&own).await;
     assert_eq!(
         f.store.take(&other).await.unwrap(),
         None,

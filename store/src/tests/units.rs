@@ -1,9 +1,9 @@
 //! What holds for claims, commits and splits.
 
-use super::fixture::{Fixture, TTL, elsewhere, encode, record, retry, run, want};
-use crate::{Error, Steal};
+use super::fixture::{Fixture, TTL, elsewhere, encode, node, record, retry, run, single, want};
+use crate::{Error, Renewed, Steal};
 use model::job::Phase;
-use model::task::{Claim, Committed, Grant, TaskState};
+use model::task::{Claim, Committed, Grant, TaskKind, TaskState};
 use std::time::Duration;
 
 pub(super) async fn two_units_are_claimed_at_a_time(f: &Fixture) {
@@ -107,7 +107,7 @@ pub(super) async fn good_bytes_of_a_lost_lease_are_adopted(f: &Fixture) {
 }
 
 pub(super) async fn a_thief_gets_the_second_half_of_the_richest(f: &Fixture) {
-    let poor = encode("poor", &[0..9, 9..12]);
+    let poor = encode("poor", &[0..10, 10..13]);
     f.submit("poor", 50, &[poor]).await;
     let mut slow = run("slow", 5);
     slow.unit_seconds = 10.0;
@@ -115,6 +115,7 @@ pub(super) async fn a_thief_gets_the_second_half_of_the_richest(f: &Fixture) {
     let poor = f.take("n1").await.unwrap();
     f.take("n1").await.unwrap();
     let slow = f.take("n2").await.unwrap();
+    f.claim(&poor).await;
     f.claim(&slow).await;
     assert_eq!(f.take("n3").await, None);
     let half = f.steal("n3").await.unwrap();
@@ -130,17 +131,18 @@ pub(super) async fn a_thief_gets_the_second_half_of_the_richest(f: &Fixture) {
     );
     assert_eq!(task.chunks[0].lease.as_ref().unwrap().token, slow.token);
     assert_eq!(task.chunks[1].stolen_from.as_ref(), Some(&slow.chunk));
-    // 20 s of work each: the victim's two free units, then those of the thief.
     assert_eq!(f.steal("n3").await.unwrap().units, 2..3);
-    assert_eq!(f.steal("n3").await.unwrap().units, 4..5);
+    assert_eq!(f.claim(&half).await, Claim::Unit(3));
+    // 10 s of work each: the victim's last free unit, then that of the thief.
+    assert_eq!(f.steal("n3").await.unwrap().units, 1..2);
     assert_eq!(
-        f.steal("n4").await.unwrap().units.len(),
-        1,
+        f.steal("n4").await.unwrap().units,
+        4..5,
         "10 s are more than 9 s"
     );
     assert_eq!(f.work_off(&slow).await, [] as [u32; 0]);
     assert_eq!(f.commit(&slow, 0).await, Committed::Accepted);
-    assert_eq!(f.claim(&poor).await, Claim::Unit(0));
+    assert_eq!(f.claim(&poor).await, Claim::Unit(1));
 }
 
 pub(super) async fn a_single_free_unit_is_taken_whole(f: &Fixture) {
@@ -153,15 +155,79 @@ pub(super) async fn a_single_free_unit_is_taken_whole(f: &Fixture) {
         1..2,
         "a node may steal from its own other slot"
     );
-    assert_eq!(
-        f.steal("n2").await.map(|grant| grant.units),
-        Some(1..2),
-        "or from a thief"
-    );
+    assert_eq!(f.steal("n2").await, None, "the thief has not begun");
+    assert_eq!(f.claim(&thief).await, Claim::Unit(1));
+    assert_eq!(f.steal("n2").await, None, "nothing waits any more");
     assert_eq!(f.claim(&victim).await, Claim::Drained);
     assert_eq!(f.commit(&victim, 0).await, Committed::Accepted);
     assert_eq!(f.claim(&victim).await, Claim::Lost);
     assert_eq!(f.task(&id, "video-v").await.units_done, 1);
+}
+
+pub(super) async fn a_chunk_whose_holder_has_claimed_nothing_is_not_stolen(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 8)]).await;
+    let single = single("j2", TaskKind::Probe, &[]);
+    f.submit("j2", 50, &[single]).await;
+    let many = f.take("n1").await.unwrap();
+    let one = f.take("n1").await.unwrap();
+    assert_eq!(f.steal("n2").await, None);
+    let leases = [(many.chunk.clone(), many.token), (one.chunk, one.token)];
+    let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+    assert_eq!(renewed, [Renewed::Held, Renewed::Held]);
+    assert_eq!(f.steal("n2").await, None);
+    assert_eq!(f.claim(&many).await, Claim::Unit(0));
+    assert_eq!(f.steal("n2").await.unwrap().units, 5..8);
+}
+
+pub(super) async fn after_a_claim_the_second_half_is_stolen(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 9)]).await;
+    let victim = f.take("n1").await.unwrap();
+    assert_eq!(f.claim(&victim).await, Claim::Unit(0));
+    let thief = f.steal("n2").await.unwrap();
+    assert_eq!(thief.units, 5..9);
+    let second = f.steal("n3").await.unwrap();
+    assert_eq!(
+        second.units,
+        3..5,
+        "the thief's half is richer, but it rests"
+    );
+    assert_eq!(f.claim(&thief).await, Claim::Unit(5));
+    let third = f.steal("n3").await.unwrap();
+    assert_eq!(third.units, 8..9, "6 7 8 are more than 1 2");
+    f.commit(&victim, 0).await;
+    f.commit(&thief, 5).await;
+    assert_eq!(f.steal("n4").await, None, "all are between two units");
+    for (grant, units) in [
+        (&victim, vec![1, 2]),
+        (&second, vec![3, 4]),
+        (&thief, vec![6, 7]),
+        (&third, vec![8]),
+    ] {
+        assert_eq!(f.work_off(grant).await, units);
+    }
+    assert_eq!(f.task(&id, "video-v").await.state, TaskState::Done);
+}
+
+pub(super) async fn between_two_units_a_chunk_is_not_stolen_until_the_next_claim(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 8)]).await;
+    let first = f.take("n1").await.unwrap();
+    f.claim(&first).await;
+    f.commit(&first, 0).await;
+    assert_eq!(f.steal("n2").await, None);
+    f.claim(&first).await;
+    f.claim(&first).await;
+    f.commit(&first, 1).await;
+    let half = f.steal("n2").await.unwrap();
+    assert_eq!(half.units, 6..8, "unit 2 is still claimed");
+    f.store.release(&first.chunk, first.token).await.unwrap();
+    let second = f.take("n3").await.unwrap();
+    assert_eq!(second.units, 2..6);
+    assert_eq!(f.steal("n2").await, None, "a release unclaims");
+    assert_eq!(f.claim(&second).await, Claim::Unit(2));
+    assert_eq!(f.commit(&first, 2).await, Committed::Adopted);
+    assert_eq!(f.steal("n2").await, None, "an adopted unit is unclaimed");
+    assert_eq!(f.claim(&second).await, Claim::Unit(3));
+    assert_eq!(f.steal("n2").await.unwrap().units, 5..6);
 }
 
 pub(super) async fn a_split_does_not_count_committed_units(f: &Fixture) {
@@ -189,12 +255,13 @@ pub(super) async fn a_node_does_not_steal_what_it_failed(f: &Fixture) {
     f.submit("j1", 50, &[run("j1", 8)]).await;
     let grant = f.take("n1").await.unwrap();
     f.fail(&grant, elsewhere()).await;
-    f.take("n2").await.unwrap();
+    let victim = f.take("n2").await.unwrap();
+    f.claim(&victim).await;
     assert_eq!(f.steal("n1").await, None);
     let stolen = f.steal("n3").await.unwrap();
     assert_eq!(
         (stolen.units, stolen.attempts),
-        (4..8, 1),
+        (5..8, 1),
         "a split does not forget attempts"
     );
 }
@@ -230,7 +297,7 @@ pub(super) async fn a_release_gives_back_what_was_claimed(f: &Fixture) {
     );
     let renewed = f
         .store
-        .renew(&super::fixture::node("n1"), TTL, &[(unknown, grant.token)])
+        .renew(&node("n1"), TTL, &[(unknown, grant.token)])
         .await;
-    assert_eq!(renewed.unwrap(), [crate::Renewed::Lost]);
+    assert_eq!(renewed.unwrap(), [Renewed::Lost]);
 }

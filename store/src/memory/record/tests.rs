@@ -58,7 +58,7 @@ proptest! {
         start in 0..50_u32,
         length in 1..80_u32,
         committed in btree_set(0..130_u32, 0..60),
-        claims in 0..=CLAIMS_MAX,
+        claims in 1..=CLAIMS_MAX,
     ) {
         let done = units(&committed);
         let mut victim = chunk(start, start + length, &committed);

@@ -58,14 +58,10 @@ local function split(id)
     attempts = victim.attempts, not_before = 0, avoid = '', from = id, place = victim.place,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
   }
-  if victim.left == taken then
-    -- Its only unit is gone: nothing is left that its holder could finish.
-    remove_chunk(victim)
-  else
-    leave(victim)
-    victim.stop, victim.left = border, victim.left - taken
-    enter(victim, now)
-  end
+  -- A victim has a claimed unit, so something is left of it.
+  leave(victim)
+  victim.stop, victim.left = border, victim.left - taken
+  enter(victim, now)
   redis.call('ZADD', key.chunks(task), number, number)
   return half
 end

@@ -38,10 +38,10 @@ local function weigh(chunk, units)
   end
 end
 
--- Offers a held chunk to thieves while there is something to steal, richest first.
+-- Offers a held chunk to thieves while its holder is busy with a unit and others wait, richest first.
 local function enrich(chunk)
   local free = free_units(chunk)
-  if free > 0 then
+  if free > 0 and #chunk.claimed > 0 then
     redis.call('ZADD', key.rich(chunk.builds), -(free * chunk.micros), chunk.id)
   else
     redis.call('ZREM', key.rich(chunk.builds), chunk.id)
