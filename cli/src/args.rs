@@ -64,3 +64,14 @@ pub enum Command {
     /// Compare the farm with its peers on your own material.
     Bench(commands::bench::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -100,6 +100,7 @@ pub struct Source {
     path: Path,
     url: String,
     size_bytes: u64,
+    identity: String,
 }
 
 impl Source {
@@ -146,12 +147,19 @@ impl Source {
             path,
             url: url.to_owned(),
             size_bytes: meta.size,
+            identity: meta.e_tag.unwrap_or_else(|| format!("{:?}", meta.last_modified)),
         })
     }
 
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Changes when the content under the URL does, as far as storage can tell (ETag, or time of change):
+    /// for caches. The same content may have another identity on another host.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Its size.

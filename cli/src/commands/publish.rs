@@ -28,6 +28,7 @@ enum Verb {
         /// The title.
         title: String,
         /// The version.
+        #[arg(id = "number", value_name = "VERSION")]
         version: u32,
     },
 }

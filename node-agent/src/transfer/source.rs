@@ -12,7 +12,7 @@ use storage::Source;
 
 const BLOCK: u64 = READ_BYTES_MAX as u64;
 
-/// Source URL and block number.
+/// Identity of a source and block number: a source that was mended in place is another one.
 type Name = (Arc<str>, u64);
 
 /// Blocks of sources in memory, last used first.
@@ -52,15 +52,19 @@ impl BlockCache {
 #[derive(Clone)]
 pub(crate) struct SourceReader {
     source: Source,
-    url: Arc<str>,
+    identity: Arc<str>,
     cache: Arc<BlockCache>,
 }
 
 impl SourceReader {
     /// Reads a source through a cache.
     pub(crate) fn new(source: Source, cache: Arc<BlockCache>) -> Self {
-        let url = source.url().into();
-        Self { source, url, cache }
+        let identity = format!("{} {}", source.url(), source.identity()).into();
+        Self {
+            source,
+            identity,
+            cache,
+        }
     }
 
     /// Size of the source.
@@ -98,7 +102,7 @@ impl SourceReader {
     }
 
     async fn block(&self, number: u64) -> Result<Bytes, Failure> {
-        let name = (Arc::clone(&self.url), number);
+        let name = (Arc::clone(&self.identity), number);
         if let Some(found) = self.cache.find(&name) {
             return Ok(found);
         }

@@ -1,0 +1,157 @@
+//! The farm as its operators use it: every command against a scheduler with a private Redis and real
+//! nodes.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use tests::{Clip, Farm, Place, at, lines_of_json, require, wait_until};
+
+const BOUND: Duration = Duration::from_secs(300);
+
+/// Calls a command that must succeed; answers with its JSON lines.
+fn call(farm: &Farm, arguments: &[&str]) -> Result<Vec<Value>> {
+    let mut all = arguments.to_vec();
+    all.push("--json");
+    let finished = farm.call(&all)?.finish(BOUND)?;
+    ensure!(finished.code == Some(0), "{arguments:?}: {finished:?}");
+    lines_of_json(&finished.stdout)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+    Ok(at(value, pointer)?.as_str().unwrap_or_default())
+}
+
+fn submit(farm: &Farm, source: &Path, options: &[&str]) -> Result<String> {
+    let source = source.to_string_lossy();
+    let mut arguments = vec!["submit", &*source, "--profile", "preview", "--title", "it"];
+    arguments.extend(options);
+    Ok(text(&call(farm, &arguments)?[0], "/id")?.to_owned())
+}
+
+#[test]
+fn a_title_is_submitted_watched_published_and_rolled_back() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let mut farm = Farm::start(&place)?;
+    let source = farm.source(&Clip::seconds(3).make(&ffmpeg)?)?;
+    // Accepted without a node; the job says what it waits for.
+    let job = submit(&farm, &source, &["--idempotency-key", "monday"])?;
+    assert_eq!(
+        submit(&farm, &source, &["--idempotency-key", "monday"])?,
+        job
+    );
+    let node = farm.add_node(&["--slots", "2"])?;
+    let watched = call(&farm, &["watch", &job])?;
+    assert_eq!(text(&watched[0], "/phase")?, "published");
+
+    let second = submit(&farm, &source, &["--idempotency-key", "tuesday", "--wait"]);
+    // `--wait` prints the result of the job instead of the job.
+    ensure!(
+        second.is_err() || second.is_ok_and(|id| id.is_empty()),
+        "submit --wait printed a job"
+    );
+    let titles = call(&farm, &["publish", "list", "it"])?;
+    assert_eq!(at(&titles[0], "/version")?, 2);
+    let back = call(&farm, &["publish", "rollback", "it", "1"])?;
+    assert_eq!(at(&back[0], "/version")?, 1);
+    let refused = farm
+        .call(&["publish", "rollback", "it", "7"])?
+        .finish(BOUND)?;
+    ensure!(
+        refused.code == Some(1) || refused.code == Some(2),
+        "{refused:?}"
+    );
+
+    let nodes = call(&farm, &["nodes"])?;
+    assert_eq!(text(&nodes[0], "/id")?, node);
+    assert_eq!(call(&farm, &["jobs", "--phase", "published"])?.len(), 2);
+    assert_eq!(call(&farm, &["jobs", "--limit", "1"])?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_broken_source_rests_in_the_dlq_and_the_node_lives_on() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let mut farm = Farm::start(&place)?;
+    farm.add_node(&["--slots", "1"])?;
+    let broken = place.join("broken.mp4");
+    std::fs::write(&broken, b"not a film")?;
+    let broken = farm.source(&broken)?;
+    let job = submit(&farm, &broken, &[])?;
+    let watched = farm.call(&["watch", &job, "--json"])?.finish(BOUND)?;
+    ensure!(watched.code == Some(1), "{watched:?}");
+    assert_eq!(text(&watched.json()?, "/failure/kind")?, "bad_input");
+
+    let dead = call(&farm, &["dlq", "list"])?;
+    let chunk = text(&dead[0], "/id")?.to_owned();
+    ensure!(chunk.starts_with(&job), "{chunk}");
+    let shown = call(&farm, &["dlq", "show", &chunk])?;
+    assert_eq!(text(&shown[0], "/attempts/0/failure/kind")?, "bad_input");
+    // Mended in place: the retry reads it anew.
+    std::fs::copy(Clip::seconds(2).make(&ffmpeg)?, &broken)?;
+    call(&farm, &["dlq", "retry", &job])?;
+    let watched = call(&farm, &["watch", &job])?;
+    assert_eq!(text(&watched[0], "/phase")?, "published");
+    assert!(call(&farm, &["dlq", "list"])?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_job_is_cancelled_and_a_node_drains() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let mut farm = Farm::start(&place)?;
+    let node = farm.add_node(&["--slots", "1"])?;
+    let long = Clip::seconds(60).size(1280, 720).make(&ffmpeg)?;
+    let source = farm.source(&long)?.to_string_lossy().into_owned();
+    let submitted = call(&farm, &["submit", &source, "--title", "long"])?;
+    let job = text(&submitted[0], "/id")?.to_owned();
+    wait_until("the first segment", BOUND, || {
+        let jobs = call(&farm, &["jobs"])?;
+        Ok((at(&jobs[0], "/units_done")?.as_u64() > Some(1)).then_some(()))
+    })?;
+    let cancelled = call(&farm, &["cancel", &job])?;
+    assert_eq!(text(&cancelled[0], "/phase")?, "cancelled");
+    wait_until("the node to let go", Duration::from_secs(30), || {
+        let nodes = call(&farm, &["nodes"])?;
+        let holds = at(&nodes[0], "/holds")?.as_array().map_or(0, Vec::len);
+        Ok((holds == 0).then_some(()))
+    })?;
+
+    call(&farm, &["nodes", "--drain", &node])?;
+    let status = farm.node(&node)?.wait(BOUND)?;
+    ensure!(status.success(), "a drained node ended with {status}");
+    ensure!(
+        !farm.storage().join("catalog/long.json").exists(),
+        "a cancelled title was published"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_wiped_redis_costs_no_job() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let job = {
+        let farm = Farm::start(&place)?;
+        let source = farm.source(&Clip::seconds(2).make(&ffmpeg)?)?;
+        submit(&farm, &source, &[])?
+        // Scheduler and Redis die here without a goodbye.
+    };
+    std::fs::remove_dir_all(place.join("redis"))?;
+    let mut farm = Farm::start(&place)?;
+    farm.add_node(&["--slots", "1"])?;
+    let watched = call(&farm, &["watch", &job])?;
+    assert_eq!(text(&watched[0], "/phase")?, "published");
+    Ok(())
+}
