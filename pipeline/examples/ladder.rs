@@ -15,12 +15,13 @@ mod support;
 use anyhow::{Context, Result};
 use model::Rational;
 use model::facts::{CodecConfig, PictureFacts};
-use model::plan::Plan;
+use model::plan::{Plan, VideoPlan};
 use model::rendition::{EncoderFamily, Rendition};
 use model::source::{Color, SourceInfo};
 use package::cmaf::write::{TrackInit, TrackKind, init_segment};
 use pipeline::{Output, TextInput};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -140,10 +141,11 @@ impl Run {
             return Ok(committed);
         };
         let started = Instant::now();
-        let mut files: BTreeMap<String, (CodecConfig, Vec<u8>)> = BTreeMap::new();
-        let segments: Vec<u32> = (0..video.grid.segments()).collect();
+        let mut segments = 0..video.grid.segments();
+        let mut configs: BTreeMap<String, CodecConfig> = BTreeMap::new();
         let mut retries = 0;
-        for output in support::chunk(&self.plan, "main", &self.source, &segments)? {
+        let (folder, pictures, tiles) = (&self.folder, &mut self.pictures, &mut self.tiles);
+        let mut take = |output: Output| -> std::io::Result<()> {
             match output {
                 Output::Segment {
                     rendition,
@@ -153,40 +155,46 @@ impl Run {
                 } => {
                     *committed.entry(rendition.clone()).or_default() += u64::from(facts.frames);
                     retries += u32::from(facts.quality_retries);
-                    let config = facts.config;
-                    let file = files
-                        .entry(rendition)
-                        .or_insert((config.clone(), Vec::new()));
-                    anyhow::ensure!(file.0 == config, "parameter sets differ");
-                    file.1.extend(bytes);
+                    let path = folder.join(format!("{rendition}.mp4"));
+                    let known = configs.get(&rendition);
+                    if known.is_some_and(|known| *known != facts.config) {
+                        return Err(std::io::Error::other("parameter sets differ"));
+                    }
+                    if known.is_none() {
+                        let init = video_init(&video, &rendition, &facts.config);
+                        std::fs::write(&path, init.map_err(std::io::Error::other)?)?;
+                        configs.insert(rendition, facts.config);
+                    }
+                    std::fs::OpenOptions::new()
+                        .append(true)
+                        .open(path)?
+                        .write_all(&bytes)?;
                 }
-                Output::Pictures { facts, tiles, .. } => {
-                    self.pictures.push(facts);
-                    self.tiles.push(tiles);
+                Output::Pictures {
+                    facts,
+                    tiles: bytes,
+                    ..
+                } => {
+                    pictures.push(facts);
+                    tiles.push(bytes);
                 }
                 Output::UnitDone { .. } | Output::Progress { .. } => {}
             }
-        }
+            Ok(())
+        };
+        let source = support::source(&self.source);
+        pipeline::run_chunk(
+            &self.plan,
+            "main",
+            source,
+            &mut || segments.next(),
+            &mut take,
+        )?;
         let planned = video.grid.frames;
         println!(
             "video {:?}: {committed:?} of {planned}, {retries} retries",
             started.elapsed()
         );
-        for rendition in &video.groups[0].renditions {
-            let (config, bytes) = &files[&rendition.id];
-            let (width, height) = (rendition.width, rendition.height);
-            let color = Color::BT709;
-            let kind = TrackKind::Video {
-                width,
-                height,
-                color,
-            };
-            let (timescale, ticks) = video.grid.timescale();
-            let delay = rendition.codec.composition_delay_frames() * ticks;
-            let mut file = init(kind, timescale, config, Some(u64::from(delay)))?;
-            file.extend(bytes);
-            self.write(&format!("{}.mp4", rendition.id), &file)?;
-        }
         Ok(committed)
     }
 
@@ -253,6 +261,23 @@ impl Run {
         }
         Ok(())
     }
+}
+
+fn video_init(video: &VideoPlan, id: &str, config: &CodecConfig) -> Result<Vec<u8>> {
+    let mut renditions = video.groups.iter().flat_map(|group| &group.renditions);
+    let rendition = renditions
+        .find(|rendition| rendition.id == id)
+        .context("which rendition?")?;
+    let (width, height) = (rendition.width, rendition.height);
+    let color = Color::BT709;
+    let kind = TrackKind::Video {
+        width,
+        height,
+        color,
+    };
+    let (timescale, ticks) = video.grid.timescale();
+    let delay = rendition.codec.composition_delay_frames() * ticks;
+    init(kind, timescale, config, Some(u64::from(delay)))
 }
 
 fn init(

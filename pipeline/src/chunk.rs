@@ -30,7 +30,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Full-size pictures that are kept for use again: what waits in the queues, what is measured, and
 /// what the filters work on.
-const SPENT_PICTURES: usize = 12;
+const SPENT_PICTURES: usize = 8;
 
 /// Makes the segments that `next` names, in all renditions of a group. `next` blocks until the
 /// caller has claimed a segment and gives `None` when there is no more; at most two are open at a

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! decode ─▶ filter ─▶ measure            (the thread of the chunk)
-//!              └─ 4 pictures ─▶ scale ─▶ encode ─▶ segment   (one thread for each rendition)
+//!              └─ 2 pictures ─▶ scale ─▶ encode ─▶ segment   (one thread for each rendition)
 //! ```
 
 mod decode;

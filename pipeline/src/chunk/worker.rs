@@ -12,7 +12,7 @@ use std::thread::Scope;
 
 /// Pictures that wait for one encoder: enough that a slow frame of one rendition does not stop the
 /// others, and 25 MB at 2160p.
-const QUEUE: usize = 4;
+const QUEUE: usize = 2;
 
 /// Results that wait: of two open segments, and of a third time that one of them is made again.
 const RESULTS_PER_RENDITION: usize = 3;
