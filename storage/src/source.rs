@@ -1,153 +1,66 @@
 //! Sources: read-only, by URL, below roots that the operator allows. The bytes are not looked at
 //! here; a node hands them to a sandboxed worker.
+//!
+//! A source is held: a file by its descriptor, an object by its ETag. Whoever may write in a source
+//! root can swap what a name stands for, and would otherwise choose what is read after the check.
 
-use crate::{Error, Result};
+use crate::source_roots::{Place, SourceRoots};
+use crate::{Error, Result, s3};
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Read in steps of this size when a whole source is hashed.
 const HASH_STEP_BYTES: u64 = 4 << 20;
 
-/// Which sources may be read: folders and `s3://bucket/prefix` URLs.
-#[derive(Debug, Clone, Default)]
-pub struct SourceRoots {
-    folders: Vec<PathBuf>,
-    prefixes: Vec<String>,
-}
-
-impl SourceRoots {
-    /// Reads a list of roots: absolute folders, `file:` URLs or `s3://bucket/prefix`.
-    pub fn new<'a>(roots: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let mut found = Self::default();
-        for root in roots {
-            let folder = match root.strip_prefix("file://") {
-                Some(path) => Some(path),
-                None if root.starts_with('/') => Some(root),
-                None => None,
-            };
-            match folder {
-                Some(path) => {
-                    let folder = PathBuf::from(path);
-                    found.folders.push(
-                        folder
-                            .canonicalize()
-                            .map_err(|e| Error::from_io(root, &e))?,
-                    );
-                }
-                None if root.starts_with("s3://") => {
-                    found
-                        .prefixes
-                        .push(format!("{}/", root.trim_end_matches('/')));
-                }
-                None => {
-                    return Err(Error::Url {
-                        url: root.to_owned(),
-                        reason: "not an absolute folder or an s3 URL".to_owned(),
-                    });
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The local file of a `file` URL, if it lies below an allowed folder; links are followed first.
-    fn local_file(&self, url: &str) -> Result<PathBuf> {
-        let invalid = |reason: &str| Error::Url {
-            url: url.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let parsed = url::Url::parse(url).map_err(|e| invalid(&e.to_string()))?;
-        let path = parsed
-            .to_file_path()
-            .map_err(|()| invalid("not a local file"))?;
-        let path = path.canonicalize().map_err(|e| Error::from_io(url, &e))?;
-        if !self.folders.iter().any(|folder| path.starts_with(folder)) {
-            return Err(invalid("is not below an allowed source root"));
-        }
-        Ok(path)
-    }
-
-    /// Whether the scheme and place of a URL are allowed, without looking whether it exists.
-    pub fn allow(&self, url: &str) -> Result<()> {
-        if url.starts_with("s3://") {
-            let inside = self
-                .prefixes
-                .iter()
-                .any(|prefix| url.starts_with(prefix.as_str()));
-            let climbs = url.split('/').any(|part| part == ".." || part == ".");
-            if inside && !climbs {
-                return Ok(());
-            }
-            let reason = "is not below an allowed source root".to_owned();
-            return Err(Error::Url {
-                url: url.to_owned(),
-                reason,
-            });
-        }
-        self.local_file(url).map(|_| ())
-    }
-}
-
-/// One source.
+/// One source; cheap to clone.
 #[derive(Clone)]
 pub struct Source {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    url: String,
+    content: Content,
+    url: Arc<str>,
     size_bytes: u64,
-    identity: String,
+}
+
+#[derive(Clone)]
+enum Content {
+    File(Arc<File>),
+    Object {
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        e_tag: Option<String>,
+    },
 }
 
 impl Source {
     /// Opens a source; fails when it is not below a root, not there or not readable.
     pub async fn open(url: &str, roots: &SourceRoots) -> Result<Self> {
-        roots.allow(url)?;
-        let (store, path): (Arc<dyn ObjectStore>, Path) = if url.starts_with("s3://") {
-            let invalid = |reason: String| Error::Url {
-                url: url.to_owned(),
-                reason,
-            };
-            let parsed = url::Url::parse(url).map_err(|e| invalid(e.to_string()))?;
-            let bucket = parsed
-                .host_str()
-                .ok_or_else(|| invalid("no bucket".to_owned()))?;
-            let store = object_store::aws::AmazonS3Builder::from_env()
-                .with_bucket_name(bucket)
-                .build()
-                .map_err(|e| invalid(e.to_string()))?;
-            let path = Path::from_url_path(parsed.path()).map_err(|e| invalid(e.to_string()))?;
-            (Arc::new(store), path)
-        } else {
-            let file = roots.local_file(url)?;
-            if !file.is_file() {
-                let reason = "is not a file".to_owned();
-                return Err(Error::Url {
-                    url: url.to_owned(),
-                    reason,
-                });
+        let roots = roots.clone();
+        let named = url.to_owned();
+        let place = blocking(url, move || roots.place(&named).map(|place| (place, roots))).await?;
+        let (content, size_bytes) = match place {
+            (Place::File(path), roots) => {
+                let named = url.to_owned();
+                blocking(url, move || open_file(&named, &path, &roots)).await?
             }
-            std::fs::File::open(&file).map_err(|e| Error::from_io(url, &e))?;
-            let path = Path::from_absolute_path(&file).map_err(|e| Error::Url {
-                url: url.to_owned(),
-                reason: e.to_string(),
-            })?;
-            (Arc::new(object_store::local::LocalFileSystem::new()), path)
+            (Place::Object(parsed, bucket, path), _) => {
+                let store = Arc::new(s3::open(&parsed, &bucket, &[])?);
+                let meta = store.head(&path).await;
+                let meta = meta.map_err(|e| Error::from_object_store(url, e).of_source())?;
+                let e_tag = meta.e_tag;
+                (Content::Object { store, path, e_tag }, meta.size)
+            }
         };
-        let meta = store
-            .head(&path)
-            .await
-            .map_err(|e| Error::from_object_store(url, e))?;
         Ok(Self {
-            store,
-            path,
-            url: url.to_owned(),
-            size_bytes: meta.size,
-            identity: meta.e_tag.unwrap_or_else(|| format!("{:?}", meta.last_modified)),
+            content,
+            url: url.into(),
+            size_bytes,
         })
     }
 
@@ -156,27 +69,33 @@ impl Source {
         &self.url
     }
 
-    /// Changes when the content under the URL does, as far as storage can tell (ETag, or time of change):
-    /// for caches. The same content may have another identity on another host.
-    pub fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    /// Its size.
+    /// Its size when it was opened.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// Reads a range; a range past the end is cut.
+    /// Reads a range; a range past the end is cut. Fails when the source is not what was opened.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let range = range.start.min(self.size_bytes)..range.end.min(self.size_bytes);
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        self.store
-            .get_range(&self.path, range)
-            .await
-            .map_err(|e| Error::from_object_store(&self.url, e))
+        match &self.content {
+            Content::File(file) => {
+                let (file, url) = (Arc::clone(file), Arc::clone(&self.url));
+                blocking(&self.url, move || read_file(&file, &url, range)).await
+            }
+            Content::Object { store, path, e_tag } => {
+                let options = GetOptions {
+                    range: Some(GetRange::Bounded(range)),
+                    if_match: e_tag.clone(),
+                    ..GetOptions::default()
+                };
+                let fail = |e| Error::from_object_store(&self.url, e).of_source();
+                let found = store.get_opts(path, options).await.map_err(fail)?;
+                found.bytes().await.map_err(fail)
+            }
+        }
     }
 
     /// SHA-256 of the whole source, lower-case hexadecimal.
@@ -186,23 +105,69 @@ impl Source {
         while at < self.size_bytes {
             let step = self.read(at..at + HASH_STEP_BYTES).await?;
             if step.is_empty() {
-                let reason = format!("ends at byte {at} of {}", self.size_bytes);
-                return Err(Error::Corrupt {
-                    path: self.url.clone(),
-                    reason,
-                });
+                return Err(cut(&self.url));
             }
             at += step.len() as u64;
-            hasher = tokio::task::spawn_blocking(move || {
+            hasher = blocking(&self.url, move || {
                 hasher.update(&step);
-                hasher
+                Ok(hasher)
             })
-            .await
-            .map_err(|e| Error::Failed {
-                path: self.url.clone(),
-                reason: e.to_string(),
-            })?;
+            .await?;
         }
         Ok(hex::encode(hasher.finalize()))
     }
 }
+
+fn cut(url: &str) -> Error {
+    Error::Source {
+        url: url.to_owned(),
+        reason: "became shorter while it was read".to_owned(),
+    }
+}
+
+/// Opens a file that was a regular file below a root a moment ago, and looks again at what was opened.
+fn open_file(url: &str, path: &std::path::Path, roots: &SourceRoots) -> Result<(Content, u64)> {
+    let fail = |e: std::io::Error| Error::from_io(url, &e).of_source();
+    let refuse = |reason: &str| Error::Source {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    };
+    // Opening a FIFO that nobody writes to would wait for ever.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(e.into()))?;
+    let file = File::from(file);
+    let meta = file.metadata().map_err(fail)?;
+    if !meta.is_file() {
+        return Err(refuse("is no file"));
+    }
+    let opened = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    if !roots.is_allowed(&opened.map_err(fail)?) {
+        return Err(refuse("was changed while it was opened"));
+    }
+    Ok((Content::File(Arc::new(file)), meta.len()))
+}
+
+fn read_file(file: &File, url: &str, range: Range<u64>) -> Result<Bytes> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    match file.read_exact_at(&mut bytes, range.start) {
+        Ok(()) => Ok(bytes.into()),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(cut(url)),
+        Err(error) => Err(Error::from_io(url, &error)),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    url: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Failed {
+            path: url.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
