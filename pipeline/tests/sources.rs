@@ -284,3 +284,60 @@ fn images_are_made_of_the_tiles_and_one_frame() {
         "a tile is missing"
     );
 }
+
+#[test]
+fn broken_bytes_end_in_an_error_or_in_pictures_and_never_in_a_panic() {
+    let sound = "-c:a aac -map 0 -map 1";
+    for (name, codec) in [
+        ("a.mp4", "libx264 -bf 2 -g 10"),
+        ("a.ts", "mpeg2video -b:v 4M -bf 2 -g 10"),
+        ("a.mkv", "libvpx-vp9 -g 10 -deadline realtime -cpu-used 8"),
+    ] {
+        let clip = clip(
+            name,
+            &format!("{PICTURES} {SOUND} {sound} -c:v {codec} -pix_fmt yuv420p"),
+        );
+        let rate = Rational::whole(25);
+        let rung = support::rendition(model::rendition::EncoderFamily::X264, 64, 36, rate);
+        let plan = support::plan(&clip.probe(), rate, 25, &[rung]);
+        let bytes = std::fs::read(&clip.path).unwrap();
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let mut refused = 0;
+        for round in 0..12 {
+            let mut broken = bytes.clone();
+            for _ in 0..1 << (round % 6) {
+                let at = random(broken.len());
+                broken[at] = random(256) as u8;
+            }
+            if round % 4 == 3 {
+                broken.truncate(random(bytes.len()));
+            }
+            let source = || Box::new(MemorySource(broken.clone().into()));
+            let probed = pipeline::probe(source());
+            let mut left = [0, 1].into_iter();
+            let made = pipeline::run_chunk(
+                &plan,
+                "main",
+                source(),
+                &mut || left.next(),
+                &mut |_| Ok(()),
+            );
+            let mut open = || Ok(source() as Box<dyn libav::ByteSource>);
+            let heard = pipeline::run_audio(&plan, 0, &mut open, &mut |_| Ok(()));
+            let errors = [probed.err(), made.err(), heard.err()];
+            for error in errors.iter().flatten() {
+                refused += 1;
+                let kind = error.kind();
+                let is_theirs = matches!(kind, FailureKind::BadInput | FailureKind::Unsupported);
+                assert!(is_theirs, "{name} round {round}: {kind}: {error}");
+            }
+        }
+        assert!(refused > 0, "{name}: nothing was broken");
+    }
+}
