@@ -1,6 +1,8 @@
 //! What can go wrong with storage.
 
 use model::FailureKind;
+use object_store::client::HttpError;
+use std::io::ErrorKind;
 
 /// An error of object storage.
 #[derive(Debug, thiserror::Error)]
@@ -32,21 +34,30 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// The URL cannot be used.
+    /// The URL or path cannot be used: malformed, or outside of what the operator allows.
     #[error("{url}: {reason}")]
     Url {
+        /// The URL or path.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The place of a source is allowed and the source is not usable: absent, no file, not readable,
+    /// or another one than when it was opened. The submitter's to mend.
+    #[error("{url}: {reason}")]
+    Source {
         /// The URL.
         url: String,
         /// Why not.
         reason: String,
     },
-    /// Somebody else changed the object since it was read.
+    /// Somebody else changed the object since it was read, or changes it now.
     #[error("{path} was changed by somebody else")]
     Raced {
         /// The path.
         path: String,
     },
-    /// Storage did not do what it was asked.
+    /// Storage did not do what it was asked; another try may succeed.
     #[error("{path}: {reason}")]
     Failed {
         /// The path.
@@ -63,51 +74,195 @@ impl Error {
     /// The class of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::NotFound { .. } | Self::Corrupt { .. } | Self::Failed { .. } => {
-                FailureKind::Storage
-            }
-            Self::Denied { .. } => FailureKind::Storage,
+            Self::NotFound { .. }
+            | Self::Corrupt { .. }
+            | Self::Denied { .. }
+            | Self::Failed { .. } => FailureKind::Storage,
             Self::Full { .. } => FailureKind::Exhausted,
             Self::Url { .. } => FailureKind::Policy,
+            Self::Source { .. } => FailureKind::BadInput,
             Self::Raced { .. } => FailureKind::Transient,
+        }
+    }
+
+    /// Takes a failure to open or read an object for one of a source: what is not there, or not ours
+    /// to read, is the submitter's mistake and not a fault of storage.
+    pub(crate) fn of_source(self) -> Self {
+        let (url, reason) = match self {
+            Self::NotFound { path } => (path, "there is no such file"),
+            Self::Denied { path } => (path, "may not be read: access denied"),
+            Self::Raced { path } => (path, "was changed since it was opened"),
+            other => return other,
+        };
+        Self::Source {
+            url,
+            reason: reason.to_owned(),
         }
     }
 
     pub(crate) fn from_object_store(path: &str, error: object_store::Error) -> Self {
         let path = path.to_owned();
-        match error {
-            object_store::Error::NotFound { .. } => Self::NotFound { path },
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => Self::Denied { path },
-            object_store::Error::Precondition { .. } => Self::Raced { path },
-            error => {
-                let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-                while let Some(cause) = source {
-                    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-                        return Self::from_io(&path, io);
-                    }
-                    source = cause.source();
-                }
-                Self::Failed {
-                    path,
-                    reason: error.to_string(),
-                }
-            }
+        let reason = error.to_string();
+        // A code of the S3 interface, not prose; a missing bucket is no missing object.
+        if reason.contains("<Code>NoSuchBucket</Code>") {
+            let reason = "there is no such bucket".to_owned();
+            return Self::Url { url: path, reason };
         }
+        match &error {
+            object_store::Error::NotFound { .. } => return Self::NotFound { path },
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => return Self::Denied { path },
+            object_store::Error::Precondition { .. } => return Self::Raced { path },
+            _ => {}
+        }
+        // An answer of a server that is full (RFC 4918 section 11.5), which the library does not tell
+        // from other answers.
+        if reason.contains("status code: 507") {
+            return Self::Full { path };
+        }
+        let mut last = String::new();
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(error) = cause {
+            // Below a request it says what the network did, and nothing about the object.
+            if error.downcast_ref::<HttpError>().is_some() {
+                last = innermost(error);
+                break;
+            }
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return Self::from_io(&path, io);
+            }
+            cause = error.source();
+        }
+        if last.is_empty() || reason.contains(&last) {
+            return Self::Failed { path, reason };
+        }
+        let reason = format!("{reason}: {last}");
+        Self::Failed { path, reason }
     }
 
     pub(crate) fn from_io(path: &str, error: &std::io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
-            std::io::ErrorKind::NotFound => Self::NotFound { path },
-            std::io::ErrorKind::PermissionDenied => Self::Denied { path },
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Self::Full { path }
-            }
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NotFound { path },
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied { path },
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::Failed {
                 path,
                 reason: error.to_string(),
             },
+        }
+    }
+}
+
+/// What was wrong in the first place.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(kind: ErrorKind) -> Error {
+        let source = Box::new(std::io::Error::from(kind));
+        let store = "LocalFileSystem";
+        Error::from_object_store("a/b", object_store::Error::Generic { store, source })
+    }
+
+    #[test]
+    fn a_failure_of_the_disk_keeps_its_class_inside_the_librarys_error() {
+        assert!(matches!(
+            wrapped(ErrorKind::NotFound),
+            Error::NotFound { .. }
+        ));
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            assert!(matches!(wrapped(kind), Error::Denied { .. }), "{kind}");
+        }
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            assert!(matches!(wrapped(kind), Error::Full { .. }), "{kind}");
+            assert_eq!(wrapped(kind).kind(), FailureKind::Exhausted);
+        }
+        assert!(matches!(wrapped(ErrorKind::TimedOut), Error::Failed { .. }));
+    }
+
+    #[test]
+    fn answers_of_a_server_keep_their_class() {
+        let answer = |status: &str, body: &str| {
+            let text = format!("Server returned non-2xx status code: {status}: {body}");
+            let error = object_store::Error::Generic {
+                store: "S3",
+                source: text.into(),
+            };
+            Error::from_object_store("a/b", error)
+        };
+        assert!(matches!(
+            answer("507 Insufficient Storage", ""),
+            Error::Full { .. }
+        ));
+        assert!(matches!(
+            answer("503 Service Unavailable", ""),
+            Error::Failed { .. }
+        ));
+        let lost = answer("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>");
+        assert!(lost.to_string().contains("no such bucket"), "{lost}");
+        assert_ne!(lost.kind(), FailureKind::Transient);
+    }
+
+    #[test]
+    fn every_error_names_its_path_and_has_a_class() {
+        let (path, reason) = ("jobs/j/plan.json".to_owned(), "why".to_owned());
+        let (url, why) = (path.clone(), reason.clone());
+        let of = |error: Error| (error.to_string(), error.kind());
+        let cases = [
+            (
+                of(Error::NotFound { path: path.clone() }),
+                FailureKind::Storage,
+            ),
+            (
+                of(Error::Denied { path: path.clone() }),
+                FailureKind::Storage,
+            ),
+            (
+                of(Error::Full { path: path.clone() }),
+                FailureKind::Exhausted,
+            ),
+            (
+                of(Error::Raced { path: path.clone() }),
+                FailureKind::Transient,
+            ),
+            (
+                of(Error::Corrupt {
+                    path: path.clone(),
+                    reason: reason.clone(),
+                }),
+                FailureKind::Storage,
+            ),
+            (
+                of(Error::Failed {
+                    path: path.clone(),
+                    reason,
+                }),
+                FailureKind::Storage,
+            ),
+            (
+                of(Error::Url {
+                    url: url.clone(),
+                    reason: why.clone(),
+                }),
+                FailureKind::Policy,
+            ),
+            (
+                of(Error::Source { url, reason: why }),
+                FailureKind::BadInput,
+            ),
+        ];
+        for ((text, kind), expected) in cases {
+            assert!(text.contains(&path), "{text}");
+            assert_eq!(kind, expected, "{text}");
         }
     }
 }

@@ -1,6 +1,9 @@
-//! Objects by path.
+//! Objects by path. Every write is whole and durable when it returns; deletes are not synced, since a
+//! deleted object that comes back after a power cut harms nobody.
 
-use crate::{Error, Result};
+use crate::disk::{Disk, sync_folder};
+use crate::name::LOCKS;
+use crate::{Error, Result, name};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -8,7 +11,6 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Object storage with a root; cheap to clone.
@@ -16,9 +18,9 @@ use std::sync::Arc;
 pub struct Storage {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) prefix: Path,
-    /// The root folder, where storage is a local disk.
-    pub(crate) local: Option<PathBuf>,
-    url: String,
+    /// Where storage is a local disk.
+    pub(crate) disk: Option<Disk>,
+    pub(crate) url: String,
 }
 
 /// An object in a listing.
@@ -40,59 +42,6 @@ pub enum Created {
 }
 
 impl Storage {
-    /// Opens storage by URL: `file:///folder`, an absolute folder, `s3://bucket/prefix` (credentials
-    /// and endpoint from the usual AWS variables) or `memory:` for tests. A local folder is made.
-    pub fn open(url: &str) -> Result<Self> {
-        let parsed = if url.starts_with('/') {
-            url::Url::from_directory_path(url)
-                .map_err(|()| invalid(url, "not an absolute folder"))?
-        } else {
-            url::Url::parse(url).map_err(|e| invalid(url, &e.to_string()))?
-        };
-        match parsed.scheme() {
-            "file" => Self::open_local(url, &parsed),
-            "s3" => {
-                let bucket = parsed.host_str().ok_or_else(|| invalid(url, "no bucket"))?;
-                let store = object_store::aws::AmazonS3Builder::from_env()
-                    .with_bucket_name(bucket)
-                    .with_conditional_put(object_store::aws::S3ConditionalPut::ETagMatch)
-                    .build()
-                    .map_err(|e| invalid(url, &e.to_string()))?;
-                let prefix = Path::from(parsed.path().trim_matches('/'));
-                Ok(Self {
-                    store: Arc::new(store),
-                    prefix,
-                    local: None,
-                    url: url.to_owned(),
-                })
-            }
-            "memory" => Ok(Self {
-                store: Arc::new(object_store::memory::InMemory::new()),
-                prefix: Path::default(),
-                local: None,
-                url: url.to_owned(),
-            }),
-            other => Err(invalid(url, &format!("scheme {other} is not supported"))),
-        }
-    }
-
-    fn open_local(url: &str, parsed: &url::Url) -> Result<Self> {
-        let root = parsed
-            .to_file_path()
-            .map_err(|()| invalid(url, "not a local folder"))?;
-        std::fs::create_dir_all(&root).map_err(|e| Error::from_io(url, &e))?;
-        let root = root.canonicalize().map_err(|e| Error::from_io(url, &e))?;
-        let store = object_store::local::LocalFileSystem::new_with_prefix(&root)
-            .map_err(|e| Error::from_object_store(url, e))?;
-        let prefix = Path::default();
-        Ok(Self {
-            store: Arc::new(store),
-            prefix,
-            local: Some(root),
-            url: url.to_owned(),
-        })
-    }
-
     /// The URL that it was opened with.
     pub fn url(&self) -> &str {
         &self.url
@@ -100,34 +49,63 @@ impl Storage {
 
     /// The root folder, where storage is a local disk.
     pub fn local_root(&self) -> Option<&std::path::Path> {
-        self.local.as_deref()
+        self.disk.as_ref().map(Disk::root)
     }
 
-    pub(crate) fn locate(&self, path: &str) -> Path {
-        self.prefix
-            .parts()
-            .chain(Path::from(path).parts())
-            .collect()
+    /// Where an object is that shall be written.
+    pub(crate) fn locate(&self, path: &str) -> Result<Path> {
+        let below = name::object(path).map_err(|reason| unusable(path, reason))?;
+        Ok(self.below(&below))
+    }
+
+    /// Where an object is that shall be read: what cannot be named cannot be there.
+    fn find(&self, path: &str) -> Result<Path> {
+        let below = name::object(path).map_err(|_| Error::NotFound {
+            path: path.to_owned(),
+        })?;
+        Ok(self.below(&below))
+    }
+
+    fn folder(&self, path: &str) -> Result<Path> {
+        let below = name::folder(path).map_err(|reason| unusable(path, reason))?;
+        Ok(self.below(&below))
+    }
+
+    fn below(&self, path: &Path) -> Path {
+        if self.prefix.is_root() {
+            return path.clone();
+        }
+        let both = [self.prefix.as_ref(), path.as_ref()].join("/");
+        Path::parse(both).expect("two valid paths joined, the first of them not empty")
     }
 
     /// Reads an object.
     pub async fn get(&self, path: &str) -> Result<Bytes> {
         let fail = |e| Error::from_object_store(path, e);
-        let found = self.store.get(&self.locate(path)).await.map_err(fail)?;
+        let found = self.store.get(&self.find(path)?).await.map_err(fail)?;
         found.bytes().await.map_err(fail)
     }
 
-    /// Reads a part of an object; short only at its end.
+    /// Reads a part of an object; short at its end, empty past it.
     pub async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
-        self.store
-            .get_range(&self.locate(path), range)
-            .await
-            .map_err(|e| Error::from_object_store(path, e))
+        let location = self.find(path)?;
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let start = range.start;
+        match self.store.get_range(&location, range).await {
+            Ok(bytes) => Ok(bytes),
+            // Each kind of storage has an error of its own for a range that starts past the end.
+            Err(error) => match self.size(path).await {
+                Ok(size) if start >= size => Ok(Bytes::new()),
+                _ => Err(Error::from_object_store(path, error)),
+            },
+        }
     }
 
     /// Size of an object.
     pub async fn size(&self, path: &str) -> Result<u64> {
-        let found = self.store.head(&self.locate(path)).await;
+        let found = self.store.head(&self.find(path)?).await;
         found
             .map(|meta| meta.size)
             .map_err(|e| Error::from_object_store(path, e))
@@ -144,61 +122,82 @@ impl Storage {
 
     /// Writes an object, over an older one if there is one. Nobody sees it half written.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let put = self.store.put(&self.locate(path), bytes.into()).await;
+        let put = self.store.put(&self.locate(path)?, bytes.into()).await;
         put.map(|_| ())
             .map_err(|e| Error::from_object_store(path, e))
     }
 
-    /// Writes an object unless there is one.
+    /// Writes an object unless there is one. [`Error::Raced`] when another writer is at it and it is
+    /// not known yet who comes first.
     pub async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<Created> {
+        let location = self.locate(path)?;
         let options = PutOptions::from(PutMode::Create);
-        match self
-            .store
-            .put_opts(&self.locate(path), bytes.into(), options)
-            .await
-        {
+        let put = self.store.put_opts(&location, bytes.into(), options);
+        match put.await {
             Ok(_) => Ok(Created::New),
+            Err(object_store::Error::AlreadyExists { source, .. }) if is_undecided(&*source) => {
+                Err(Error::Raced {
+                    path: path.to_owned(),
+                })
+            }
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
-            ) => Ok(Created::Existed),
+            ) => {
+                self.settle(path, &location).await?;
+                Ok(Created::Existed)
+            }
             Err(error) => Err(Error::from_object_store(path, error)),
         }
     }
 
+    /// Makes sure that an object which another writer has just named on this disk keeps its name, so
+    /// that what is written next may rely on it.
+    async fn settle(&self, path: &str, location: &Path) -> Result<()> {
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        let file = disk.file(location);
+        blocking(path, move || file.parent().map_or(Ok(()), sync_folder)).await
+    }
+
     /// Copies an object without moving its bytes through this machine: a hard link on a local disk,
-    /// a server-side copy on S3. Replaces the target.
+    /// a server-side copy on S3 (up to 5 GiB). Replaces the target.
     pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        let copied = self.store.copy(&self.locate(from), &self.locate(to)).await;
+        let (source, target) = (self.find(from)?, self.locate(to)?);
+        if let Some(disk) = self.disk.clone() {
+            return blocking(from, move || disk.copy(&source, &target)).await;
+        }
+        let copied = self.store.copy(&source, &target).await;
         copied.map_err(|e| Error::from_object_store(from, e))
     }
 
     /// Removes an object; removing what is not there is no error.
     pub async fn delete(&self, path: &str) -> Result<()> {
-        match self.store.delete(&self.locate(path)).await {
+        match self.store.delete(&self.locate(path)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(Error::from_object_store(path, error)),
         }
     }
 
-    /// All objects below a folder, by path.
+    /// All objects below a folder, in the order of their paths. A folder that is not there is empty.
     pub async fn list(&self, folder: &str) -> Result<Vec<Object>> {
-        let root = self.locate(folder);
+        let root = self.folder(folder)?;
         let metas: Vec<_> = self
             .store
             .list(Some(&root))
             .try_collect()
             .await
             .map_err(|e| Error::from_object_store(folder, e))?;
-        let skip = self.prefix.parts().count();
         let mut objects: Vec<Object> = metas
             .into_iter()
-            .map(|meta| {
-                let path: Path = meta.location.parts().skip(skip).collect();
-                Object {
-                    path: path.to_string(),
+            .filter_map(|meta| {
+                let path: Vec<_> = meta.location.prefix_match(&self.prefix)?.collect();
+                let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+                (path.first() != Some(&LOCKS)).then(|| Object {
+                    path: path.join("/"),
                     size_bytes: meta.size,
-                }
+                })
             })
             .collect();
         objects.sort_by(|a, b| a.path.cmp(&b.path));
@@ -207,19 +206,20 @@ impl Storage {
 
     /// Names of the folders and objects directly below a folder, in order.
     pub async fn names(&self, folder: &str) -> Result<Vec<String>> {
-        let listed = self
-            .store
-            .list_with_delimiter(Some(&self.locate(folder)))
-            .await
-            .map_err(|e| Error::from_object_store(folder, e))?;
+        let root = self.folder(folder)?;
+        let listed = self.store.list_with_delimiter(Some(&root)).await;
+        let listed = listed.map_err(|e| Error::from_object_store(folder, e))?;
         let objects = listed.objects.iter().map(|meta| &meta.location);
         let mut names: Vec<String> = listed
             .common_prefixes
             .iter()
             .chain(objects)
             .filter_map(|path| path.filename().map(str::to_owned))
+            .filter(|name| !folder.is_empty() || name != LOCKS)
             .collect();
         names.sort();
+        // On S3 an object and a folder may have the same name.
+        names.dedup();
         Ok(names)
     }
 
@@ -265,9 +265,34 @@ pub(crate) fn to_json<T: Serialize>(path: &str, value: &T) -> Result<Bytes> {
         })
 }
 
-fn invalid(url: &str, reason: &str) -> Error {
+/// S3 says 412 when there is an object, and 409 when another write is under way that may yet fail.
+/// The library makes the same error of both, around a different cause.
+fn is_undecided(cause: &dyn std::error::Error) -> bool {
+    cause
+        .to_string()
+        .contains("<Code>ConditionalRequestConflict</Code>")
+}
+
+fn unusable(path: &str, reason: String) -> Error {
     Error::Url {
-        url: url.to_owned(),
-        reason: reason.to_owned(),
+        url: path.to_owned(),
+        reason,
     }
 }
+
+/// Works on the disk where it does not hold up others.
+async fn blocking(
+    path: &str,
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<()> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|e| Error::from_io(path, &e)),
+        Err(error) => Err(Error::Failed {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What a local disk needs beyond the library: locks between the processes of this host, replacing a
+//! file for good, and copies that are hard links.
+//!
+//! Durability: the content is synced, then gets its name, then the folder is synced. A folder that
+//! is made is synced into its parent. The root must be one filesystem, and one with `flock`; over
+//! NFS that is version 4.
+
+use crate::name::LOCKS;
+use crate::{Error, Result};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Location;
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A holder reads, writes and syncs one small object; a second is a disk in trouble.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// A folder on a local disk that is the root of storage.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    root: PathBuf,
+}
+
+/// The right to replace one object. What was staged and not put in place goes with it.
+pub(crate) struct Held {
+    target: PathBuf,
+    staged: PathBuf,
+    /// Held until it is closed.
+    _lock: File,
+}
+
+impl Disk {
+    /// Makes the folder, if need be, and the library's view of it.
+    pub(crate) fn open(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
+        let fail = |e: io::Error| Error::from_io(url, &e);
+        make_folder(root).map_err(fail)?;
+        let root = root.canonicalize().map_err(fail)?;
+        let store = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|e| Error::from_object_store(url, e))?
+            .with_fsync(true);
+        Ok((Self { root }, store))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn file(&self, location: &Location) -> PathBuf {
+        self.root.join(location.as_ref())
+    }
+
+    /// Waits for the lock of an object; `None` when another holds it for too long. Its name is a hash,
+    /// of which only a part is used: the locks stay few, and two objects that share one only wait for
+    /// each other.
+    pub(crate) fn hold(&self, location: &Location, wait: Duration) -> io::Result<Option<Held>> {
+        let locks = self.root.join(LOCKS);
+        make_folder(&locks)?;
+        let name = hex::encode(&Sha256::digest(location.as_ref())[..1]);
+        let lock = File::create(locks.join(name))?;
+        let start = Instant::now();
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if start.elapsed() >= wait {
+                return Ok(None);
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        let target = self.file(location);
+        // The mark hides it from listings; no other writer counts from zero.
+        let mut staged = target.clone().into_os_string();
+        staged.push("#0");
+        Ok(Some(Held {
+            target,
+            staged: staged.into(),
+            _lock: lock,
+        }))
+    }
+
+    /// Gives an object a second name: a hard link, or a copy where the filesystem refuses links.
+    /// Links that were put into storage by hand are not followed.
+    pub(crate) fn copy(&self, from: &Location, to: &Location) -> io::Result<()> {
+        let (source, target) = (self.file(from), self.file(to));
+        let folder = target.parent().unwrap_or(&self.root);
+        self.check_inside(&source)?;
+        make_folder(folder)?;
+        self.check_inside(&target)?;
+        match std::fs::hard_link(&source, &target) {
+            Ok(()) => return sync_folder(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if same_file(&source, &target)? {
+                    return sync_folder(folder);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(error),
+            Err(error) => tracing::debug!(%error, %from, "no hard link"),
+        }
+        let held = self.hold(to, LOCK_WAIT)?;
+        let held = held.ok_or_else(|| io::Error::from(ErrorKind::TimedOut))?;
+        held.replace_with_copy(&source)
+    }
+
+    /// Refuses what is no file, or lies outside of the root because a folder is a link.
+    fn check_inside(&self, file: &Path) -> io::Result<()> {
+        let folder = file.parent().unwrap_or(&self.root).canonicalize()?;
+        let is_other = std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file());
+        if is_other || !folder.starts_with(&self.root) {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    /// What is there now.
+    pub(crate) fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::read(&self.target) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts other content in place; a reader sees the old or the new, whole.
+    pub(crate) fn replace(&self, content: &mut impl io::Read) -> io::Result<()> {
+        let folder = self.target.parent().ok_or(ErrorKind::InvalidInput)?;
+        make_folder(folder)?;
+        // What a killed process left there may be a link, whose content belongs to another object.
+        let _ = std::fs::remove_file(&self.staged);
+        let mut file = File::create_new(&self.staged)?;
+        io::copy(content, &mut file)?;
+        file.sync_all()?;
+        std::fs::rename(&self.staged, &self.target)?;
+        sync_folder(folder)
+    }
+
+    /// Puts another object's file in place: its link, or its content where links are refused.
+    fn replace_with_copy(&self, source: &Path) -> io::Result<()> {
+        let _ = std::fs::remove_file(&self.staged);
+        if std::fs::hard_link(source, &self.staged).is_err() {
+            return self.replace(&mut File::open(source)?);
+        }
+        std::fs::rename(&self.staged, &self.target)?;
+        sync_folder(self.target.parent().ok_or(ErrorKind::InvalidInput)?)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Left over after a failure, or after a rename between two names of one file, which does
+        // nothing (`rename(2)`).
+        let _ = std::fs::remove_file(&self.staged);
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (std::fs::metadata(one)?, std::fs::symlink_metadata(other)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// Syncs the names in a folder.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder and its parents, each synced into its own.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let Some(parent) = folder.parent() else {
+        return Err(ErrorKind::NotFound.into());
+    };
+    make_folder(parent)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => sync_folder(parent),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Which storage a URL names.
+
+use crate::disk::Disk;
+use crate::{Error, Result, Storage, s3};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use std::sync::Arc;
+use url::Url;
+
+impl Storage {
+    /// Opens storage by URL: `file:///folder`, an absolute folder, `s3://bucket/prefix` (credentials
+    /// and endpoint from the usual AWS variables) or `memory:` for tests. A local folder is made; a
+    /// bucket is not, and is not asked for either.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, &[])
+    }
+
+    /// Opens storage with settings of S3 that go before those of the environment and have the same
+    /// names, such as `AWS_ENDPOINT_URL`.
+    pub fn open_with(url: &str, settings: &[(&str, &str)]) -> Result<Self> {
+        let invalid = |reason: &str| Error::Url {
+            url: url.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let parsed = if url.starts_with('/') {
+            Url::from_directory_path(url).map_err(|()| invalid("not an absolute folder"))?
+        } else {
+            Url::parse(url).map_err(|e| invalid(&e.to_string()))?
+        };
+        let (store, disk, prefix): (Arc<dyn object_store::ObjectStore>, _, _) =
+            match parsed.scheme() {
+                "file" => {
+                    let root = parsed.to_file_path();
+                    let root = root.map_err(|()| invalid("not a local folder"))?;
+                    let (disk, store) = Disk::open(url, &root)?;
+                    (Arc::new(store), Some(disk), Path::ROOT)
+                }
+                "s3" => {
+                    let (bucket, prefix) = s3::place(&parsed)?;
+                    let store = s3::open(&parsed, bucket, settings)?;
+                    (Arc::new(store), None, prefix)
+                }
+                "memory" => (Arc::new(InMemory::new()), None, Path::ROOT),
+                other => return Err(invalid(&format!("scheme {other} is not supported"))),
+            };
+        Ok(Self {
+            store,
+            prefix,
+            disk,
+            url: url.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_no_storage_is_refused_with_the_reason() {
+        for url in ["", "relative", "http://host/a", "s3:///a", "file://host/a"] {
+            let error = Storage::open(url).err().expect(url);
+            assert!(matches!(error, Error::Url { .. }), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_made_where_there_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a b/ä");
+        let storage = Storage::open(folder.to_str().unwrap()).unwrap();
+        assert!(folder.is_dir());
+        let url = Url::from_directory_path(&folder).unwrap();
+        let again = Storage::open(url.as_str()).unwrap();
+        assert_eq!(again.local_root(), storage.local_root());
+    }
+}
