@@ -55,6 +55,7 @@ async fn main() {
     let url = format!("redis+unix://{}", socket.display());
     let store = RedisStore::open(&url, "throughput", 1).await.unwrap();
 
+    look(&store, 16, 32_000).await;
     submit(&store, 0..10).await;
     measure(&store, "10,000 chunks queued", 1, 2_000).await;
     measure(&store, "10,000 chunks queued", 16, 4_000).await;
@@ -109,6 +110,34 @@ async fn submit(store: &RedisStore, jobs: std::ops::Range<u32>) {
     }
 }
 
+/// Asks for work that is not there, as idle nodes do, by `callers` at a time over one connection.
+async fn look(store: &RedisStore, callers: u32, looks: u32) {
+    let start = Instant::now();
+    let work = (0..callers).map(|caller| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for _ in 0..looks / callers {
+                assert_eq!(store.take(&want(caller)).await.unwrap(), None);
+            }
+        })
+    });
+    join_all(work)
+        .await
+        .into_iter()
+        .for_each(|done| done.unwrap());
+    let rate = f64::from(looks) / start.elapsed().as_secs_f64();
+    println!("nothing to take, {callers} at a time: {rate:.0} looks/s");
+}
+
+fn want(caller: u32) -> Want {
+    Want {
+        node: format!("n{caller}").parse().unwrap(),
+        builds: "builds".to_owned(),
+        ttl: Duration::from_secs(60),
+        steal: Steal::WhenIdle,
+    }
+}
+
 /// Takes, claims and commits `units` units by `callers` at a time over one connection.
 async fn measure(store: &RedisStore, what: &str, callers: u32, units: u32) {
     let start = Instant::now();
@@ -130,12 +159,7 @@ async fn measure(store: &RedisStore, what: &str, callers: u32, units: u32) {
 }
 
 async fn work(store: &RedisStore, caller: u32, units: u32) -> Duration {
-    let want = Want {
-        node: format!("n{caller}").parse().unwrap(),
-        builds: "builds".to_owned(),
-        ttl: Duration::from_secs(60),
-        steal: Steal::WhenIdle,
-    };
+    let want = want(caller);
     let mut slowest = Duration::ZERO;
     for _ in 0..units {
         let start = Instant::now();
