@@ -92,8 +92,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is executed as a worker.
     pub program: WorkerProgram,
-    /// How long one request for work waits at the scheduler. Queued work ends the wait; an idle slot
-    /// looks for work to steal after each.
+    /// How long one request for work waits at the scheduler, which looks for queued work and for some
+    /// to steal as long as it waits.
     pub take_wait: Duration,
     /// Source blocks kept in memory, over all slots.
     pub cache_bytes: usize,
@@ -110,7 +110,7 @@ impl Config {
             sandbox: Sandbox::Strict,
             limits: Limits::default(),
             program: WorkerProgram::this_executable(),
-            take_wait: Duration::from_secs(2),
+            take_wait: Duration::from_secs(20),
             cache_bytes: 64 << 20,
         }
     }

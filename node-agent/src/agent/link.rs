@@ -14,6 +14,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -22,6 +24,10 @@ use tonic::{Code, Request, Status};
 
 /// A call that was not answered after so long is repeated.
 const CALL_MAX: Duration = Duration::from_secs(15);
+
+/// Shortest time between two requests for work of which the first found none: a scheduler that stops
+/// answers at once although it was asked to wait.
+const TAKE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Times that a scheduler may not know what a call is about, although the node has just registered.
 const UNKNOWN_MAX: u32 = 2;
@@ -70,6 +76,8 @@ pub(crate) struct Link {
     /// Whether a call failed since the last registration.
     away: Arc<AtomicBool>,
     observer: Arc<dyn Observer>,
+    /// Held by the slot that asks for work.
+    asking: Arc<Mutex<()>>,
 }
 
 /// Answer to a request for work.
@@ -135,6 +143,7 @@ impl Link {
             builds_digest,
             away,
             observer,
+            asking: Arc::default(),
         }
     }
 
@@ -211,33 +220,32 @@ impl Link {
         }
     }
 
-    /// Asks for queued work and waits up to `wait` for some.
+    /// Asks for queued work, or for a part of what another slot holds, and waits up to `wait` for some.
+    /// Of the idle slots of a node one asks at a time, so that the scheduler answers as many requests
+    /// as there are nodes; the next asks once this one has its answer.
     pub(crate) async fn take(&self, wait: Duration) -> Result<Taken> {
-        self.ask(wait, false).await
-    }
-
-    /// Asks for queued work or a part of what another slot holds; does not wait.
-    pub(crate) async fn steal(&self) -> Result<Taken> {
-        self.ask(Duration::ZERO, true).await
-    }
-
-    async fn ask(&self, wait: Duration, steal: bool) -> Result<Taken> {
+        let _turn = self.asking.lock().await;
         let request = v1::TakeRequest {
             node: self.info.id.to_string(),
             builds_digest: self.builds_digest.to_string(),
-            steal,
+            steal: true,
             wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
         };
         let call = |mut client: Client| {
             let request = request.clone();
             async move { client.take(request).await }
         };
+        let soonest = Instant::now() + wait.min(TAKE_PAUSE);
         let (response, _) = self.call(wait + CALL_MAX, call).await.map_err(refused)?;
         let grant = response.grant.map(Grant::try_from).transpose();
-        Ok(Taken {
+        let taken = Taken {
             grant: grant.map_err(unreadable)?,
             draining: response.draining,
-        })
+        };
+        if taken.grant.is_none() && !taken.draining {
+            tokio::time::sleep_until(soonest).await;
+        }
+        Ok(taken)
     }
 
     /// Claims the next unit. The second value is true when a unit may be claimed that nobody heard of,

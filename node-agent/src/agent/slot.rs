@@ -2,7 +2,7 @@
 
 use super::attempt::{self, Attempt};
 use super::lease::Leases;
-use super::link::{Link, Taken};
+use super::link::Link;
 use super::{Event, Observer};
 use crate::error::Result;
 use crate::tasks::Context;
@@ -10,11 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-
-/// How long a slot that has just become idle waits for queued work before it steals. Longer than the
-/// time between another slot's grant and its first claim, in which there is a whole chunk to steal
-/// and nothing to gain.
-const FIRST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a slot works with.
 #[derive(Clone)]
@@ -32,36 +27,19 @@ pub(super) struct Slot {
 impl Slot {
     /// Works until the agent drains. Fails only when the scheduler refuses the node.
     pub(super) async fn run(self) -> Result<()> {
-        let mut patience = FIRST_PATIENCE;
         loop {
             let taken = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return Ok(()),
-                taken = self.look(patience) => taken?,
+                taken = self.link.take(self.take_wait) => taken?,
             };
-            patience = match taken.grant {
-                Some(grant) => {
-                    self.work(grant).await;
-                    FIRST_PATIENCE
-                }
-                None => (patience * 2).min(self.take_wait),
-            };
+            if let Some(grant) = taken.grant {
+                self.work(grant).await;
+            }
             if taken.draining {
                 self.drain.cancel();
             }
         }
-    }
-
-    /// Waits for queued work; when none comes, looks once for some to steal.
-    async fn look(&self, patience: Duration) -> Result<Taken> {
-        let asked = tokio::time::Instant::now();
-        let queued = self.link.take(patience).await?;
-        if queued.grant.is_some() || queued.draining {
-            return Ok(queued);
-        }
-        // For a scheduler that answers at once although it was asked to wait.
-        tokio::time::sleep_until(asked + patience).await;
-        self.link.steal().await
     }
 
     async fn work(&self, grant: model::task::Grant) {

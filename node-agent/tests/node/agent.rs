@@ -37,8 +37,8 @@ pub(crate) const CASES: &[Case] = &[
         missing,
     ),
     (
-        "an_idle_slot_waits_for_queued_work_before_it_steals",
-        waits_before_it_steals,
+        "one_of_the_idle_slots_of_a_node_asks_at_a_time_and_may_steal",
+        one_slot_asks,
     ),
     ("a_conflicting_commit_is_a_bug", conflict),
 ];
@@ -56,9 +56,18 @@ impl Running {
         storage: &Storage,
         roots: SourceRoots,
     ) -> Result<Self> {
+        Self::with_slots(1, scheduler, storage, roots)
+    }
+
+    fn with_slots(
+        slots: u32,
+        scheduler: FakeScheduler,
+        storage: &Storage,
+        roots: SourceRoots,
+    ) -> Result<Self> {
         let shutdown = Shutdown::default();
         let config = Config {
-            slots: Some(1),
+            slots: Some(slots),
             storage: Some(storage.clone()),
             take_wait: Duration::from_secs(5),
             ..Config::new("node".parse()?, roots)
@@ -392,17 +401,25 @@ fn conflict() -> Result<()> {
     })
 }
 
-fn waits_before_it_steals() -> Result<()> {
+fn one_slot_asks() -> Result<()> {
     block_on(async {
         let scheduler = FakeScheduler::default();
-        let storage = Storage::open("memory:")?;
-        let running = Running::start(scheduler, &storage, SourceRoots::default())?;
-        let scheduler = running.end_after(|state| state.takes.len() >= 4).await?;
-        scheduler.with(|state| {
+        let (storage, plan) = encoded_title(3).await?;
+        let roots = SourceRoots::default();
+        let running = Running::with_slots(3, scheduler.clone(), &storage, roots)?;
+        let asks = |times: usize| move |state: &State| state.takes.len() >= times;
+        scheduler.until("a slot asks", asks(1)).await?;
+        scheduler.add(&plan.job, encode(), 3)?;
+        scheduler.until("the next slot asks", asks(2)).await?;
+        running.finish().await?.with(|state| {
             ensure!(
-                state.takes.starts_with(&[false, true, false, true]),
-                "{:?}",
-                state.takes
+                state.takes.iter().all(|steal| *steal),
+                "asked without stealing"
+            );
+            ensure!(
+                state.takes_waiting_max == 1,
+                "{} asked",
+                state.takes_waiting_max
             );
             Ok(())
         })

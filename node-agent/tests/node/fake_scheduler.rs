@@ -72,6 +72,9 @@ pub(crate) struct State {
     pub(crate) releases: u32,
     /// Whether each request for work wished to steal, in order.
     pub(crate) takes: Vec<bool>,
+    /// Requests for work that wait for an answer, and the most that ever did.
+    takes_waiting: u32,
+    pub(crate) takes_waiting_max: u32,
     pub(crate) on_claim: Option<OnClaim>,
 }
 
@@ -100,6 +103,15 @@ impl State {
         let mut chunks = self.chunks.iter_mut();
         let found = chunks.find(|known| known.id.to_string() == chunk);
         found.ok_or_else(|| Status::not_found(format!("no chunk {chunk}")))
+    }
+}
+
+/// A request for work that waits for an answer.
+struct Waiting(Arc<Mutex<State>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.lock().takes_waiting -= 1;
     }
 }
 
@@ -179,6 +191,17 @@ impl FakeScheduler {
         Endpoint::from_static("http://scheduler.test").connect_with_connector_lazy(connect)
     }
 
+    /// Counts a request for work as waiting until what it gives is dropped.
+    fn begin_take(&self, steal: bool) -> Waiting {
+        let mut state = self.state.lock();
+        state.takes.push(steal);
+        state.takes_waiting += 1;
+        state.takes_waiting_max = state.takes_waiting_max.max(state.takes_waiting);
+        drop(state);
+        self.changed.notify_waiters();
+        Waiting(Arc::clone(&self.state))
+    }
+
     fn change<T>(
         &self,
         change: impl FnOnce(&mut State) -> Result<T, Status>,
@@ -211,8 +234,7 @@ impl NodeService for FakeScheduler {
 
     async fn take(&self, request: Request<v1::TakeRequest>) -> Answer<v1::TakeResponse> {
         let request = request.into_inner();
-        self.state.lock().takes.push(request.steal);
-        self.changed.notify_waiters();
+        let _waiting = self.begin_take(request.steal);
         let wait = Duration::from_millis(u64::from(request.wait_ms));
         let deadline = tokio::time::Instant::now() + wait;
         loop {

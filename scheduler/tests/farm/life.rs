@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::Storage;
 use store::{ManualClock, SystemClock};
+use tokio::time::Instant;
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,6 +167,36 @@ async fn a_node_that_falls_silent_loses_its_work_to_another() {
     assert_eq!(silent.commit(&grant, 0).await, Committed::Already);
     farm.spawn_node("n3", Script::passing());
     farm.reaches(&job, "published").await;
+}
+
+#[tokio::test]
+async fn a_first_claim_lets_a_node_that_waits_have_the_rest() {
+    let farm = Farm::start().await;
+    let mut holder = farm.node("n1", Script::passing());
+    holder.register().await;
+    let job = farm.submit().await;
+    let probe = holder.take().await.unwrap();
+    holder.finish(&probe).await;
+    farm.reaches(&job, "processing").await;
+    let mut encode = None;
+    while let Some(grant) = holder.take_within(0).await {
+        encode = Some(grant).filter(|grant| grant.units.len() > 1).or(encode);
+    }
+    let encode = encode.expect("a chunk of several segments");
+
+    // From here on time goes by when nobody has anything to do.
+    tokio::time::pause();
+    let mut thief = farm.node("n2", Script::passing());
+    thief.register().await;
+    let waiting = tokio::spawn(async move { thief.take_within(20_000).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!waiting.is_finished(), "nobody has claimed anything");
+    let claimed = Instant::now();
+    assert_eq!(holder.claim(&encode).await, Claim::Unit(encode.units.start));
+    let stolen = waiting.await.unwrap().expect("the second half");
+    assert_eq!(stolen.chunk.task, encode.chunk.task);
+    assert_eq!(stolen.units.end, encode.units.end);
+    assert!(claimed.elapsed() < Duration::from_millis(500));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,12 +135,13 @@ impl Node {
 
     /// Waits for work.
     pub(crate) async fn take(&mut self) -> Option<Grant> {
-        let answer = self
-            .client
-            .take(self.want(2_000))
-            .await
-            .unwrap()
-            .into_inner();
+        self.take_within(2_000).await
+    }
+
+    /// Waits so many milliseconds for work.
+    pub(crate) async fn take_within(&mut self, wait_ms: u32) -> Option<Grant> {
+        let want = self.want(wait_ms);
+        let answer = self.client.take(want).await.unwrap().into_inner();
         answer.grant.map(|grant| grant.try_into().unwrap())
     }
 
