@@ -11,10 +11,10 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
 /// Read in steps of this size when a whole source is hashed.
@@ -26,6 +26,14 @@ pub struct Source {
     content: Content,
     url: Arc<str>,
     size_bytes: u64,
+    identity: Arc<str>,
+}
+
+/// What was opened.
+struct Opened {
+    content: Content,
+    size_bytes: u64,
+    identity: String,
 }
 
 #[derive(Clone)]
@@ -44,7 +52,7 @@ impl Source {
         let roots = roots.clone();
         let named = url.to_owned();
         let place = blocking(url, move || roots.place(&named).map(|place| (place, roots))).await?;
-        let (content, size_bytes) = match place {
+        let opened = match place {
             (Place::File(path), roots) => {
                 let named = url.to_owned();
                 blocking(url, move || open_file(&named, &path, &roots)).await?
@@ -53,20 +61,31 @@ impl Source {
                 let store = Arc::new(s3::open(&parsed, &bucket, &[])?);
                 let meta = store.head(&path).await;
                 let meta = meta.map_err(|e| Error::from_object_store(url, e).of_source())?;
-                let e_tag = meta.e_tag;
-                (Content::Object { store, path, e_tag }, meta.size)
+                let (e_tag, time) = (meta.e_tag, meta.last_modified);
+                Opened {
+                    identity: e_tag.clone().unwrap_or_else(|| time.to_rfc3339()),
+                    content: Content::Object { store, path, e_tag },
+                    size_bytes: meta.size,
+                }
             }
         };
         Ok(Self {
-            content,
+            content: opened.content,
             url: url.into(),
-            size_bytes,
+            size_bytes: opened.size_bytes,
+            identity: opened.identity.into(),
         })
     }
 
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Changes when the content under the URL does, as far as storage can tell (ETag, or time of
+    /// change): for caches. The same content may have another identity on another host.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Its size when it was opened.
@@ -82,10 +101,11 @@ impl Source {
         }
         match &self.content {
             Content::File(file) => {
-                let (file, url) = (Arc::clone(file), Arc::clone(&self.url));
-                blocking(&self.url, move || read_file(&file, &url, range)).await
+                let (file, opened) = (Arc::clone(file), self.clone());
+                blocking(&self.url, move || read_file(&file, &opened, range)).await
             }
             Content::Object { store, path, e_tag } => {
+                let length = range.end - range.start;
                 let options = GetOptions {
                     range: Some(GetRange::Bounded(range)),
                     if_match: e_tag.clone(),
@@ -93,7 +113,14 @@ impl Source {
                 };
                 let fail = |e| Error::from_object_store(&self.url, e).of_source();
                 let found = store.get_opts(path, options).await.map_err(fail)?;
-                found.bytes().await.map_err(fail)
+                let bytes = found.bytes().await.map_err(fail)?;
+                if bytes.len() as u64 != length {
+                    return Err(Error::Failed {
+                        path: self.url.to_string(),
+                        reason: format!("{} bytes came for {length}", bytes.len()),
+                    });
+                }
+                Ok(bytes)
             }
         }
     }
@@ -104,9 +131,6 @@ impl Source {
         let mut at = 0;
         while at < self.size_bytes {
             let step = self.read(at..at + HASH_STEP_BYTES).await?;
-            if step.is_empty() {
-                return Err(cut(&self.url));
-            }
             at += step.len() as u64;
             hasher = blocking(&self.url, move || {
                 hasher.update(&step);
@@ -118,15 +142,8 @@ impl Source {
     }
 }
 
-fn cut(url: &str) -> Error {
-    Error::Source {
-        url: url.to_owned(),
-        reason: "became shorter while it was read".to_owned(),
-    }
-}
-
 /// Opens a file that was a regular file below a root a moment ago, and looks again at what was opened.
-fn open_file(url: &str, path: &std::path::Path, roots: &SourceRoots) -> Result<(Content, u64)> {
+fn open_file(url: &str, path: &std::path::Path, roots: &SourceRoots) -> Result<Opened> {
     let fail = |e: std::io::Error| Error::from_io(url, &e).of_source();
     let refuse = |reason: &str| Error::Source {
         url: url.to_owned(),
@@ -144,16 +161,30 @@ fn open_file(url: &str, path: &std::path::Path, roots: &SourceRoots) -> Result<(
     if !roots.is_allowed(&opened.map_err(fail)?) {
         return Err(refuse("was changed while it was opened"));
     }
-    Ok((Content::File(Arc::new(file)), meta.len()))
+    Ok(Opened {
+        content: Content::File(Arc::new(file)),
+        size_bytes: meta.len(),
+        identity: identity(&meta),
+    })
 }
 
-fn read_file(file: &File, url: &str, range: Range<u64>) -> Result<Bytes> {
+/// Which file it is, and in which state.
+fn identity(meta: &Metadata) -> String {
+    let time = (meta.mtime(), meta.mtime_nsec());
+    format!("{}-{}-{}-{time:?}", meta.dev(), meta.ino(), meta.len())
+}
+
+fn read_file(file: &File, opened: &Source, range: Range<u64>) -> Result<Bytes> {
+    let fail = |e: std::io::Error| Error::from_io(&opened.url, &e);
     let mut bytes = vec![0; (range.end - range.start) as usize];
-    match file.read_exact_at(&mut bytes, range.start) {
-        Ok(()) => Ok(bytes.into()),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(cut(url)),
-        Err(error) => Err(Error::from_io(url, &error)),
+    let read = file.read_exact_at(&mut bytes, range.start);
+    // Looked at after the bytes: what was written before them is then seen.
+    if *identity(&file.metadata().map_err(fail)?) != *opened.identity {
+        let path = opened.url.to_string();
+        return Err(Error::Raced { path }.of_source());
     }
+    read.map_err(fail)?;
+    Ok(bytes.into())
 }
 
 async fn blocking<T: Send + 'static>(

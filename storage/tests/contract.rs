@@ -1,6 +1,7 @@
 //! The contract of storage, held to by memory and by a local disk. `tests/tests/object_storage.rs`
 //! holds an S3 server to the same.
 
+#[cfg(test)]
 #[path = "contract/suite.rs"]
 mod suite;
 

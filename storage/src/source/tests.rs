@@ -60,18 +60,33 @@ async fn a_file_that_is_swapped_after_it_was_opened_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_shorter_is_the_submitters_mistake() {
+async fn a_file_that_is_written_while_it_is_read_is_the_submitters_mistake() {
     let (_place, file, url, roots) = place(b"0123456789");
-    let source = Source::open(&url, &roots).await.unwrap();
-    std::fs::write(&file, "0123").unwrap();
-    for error in [
-        source.read(0..10).await.unwrap_err(),
-        source.sha256().await.unwrap_err(),
-    ] {
-        assert_eq!(error.kind(), FailureKind::BadInput);
-        assert!(error.to_string().contains(&url), "{error}");
+    for other in ["0123", "98765432109876543210"] {
+        let source = Source::open(&url, &roots).await.unwrap();
+        std::fs::write(&file, other).unwrap();
+        let read = source.read(0..4).await.unwrap_err();
+        let hashed = source.sha256().await.unwrap_err();
+        for error in [read, hashed] {
+            assert_eq!(error.kind(), FailureKind::BadInput);
+            assert!(error.to_string().contains(&url), "{error}");
+        }
+        let again = Source::open(&url, &roots).await.unwrap();
+        assert_ne!(again.identity(), source.identity());
+        assert_eq!(again.size_bytes(), other.len() as u64);
     }
-    assert_eq!(source.read(0..4).await.unwrap(), "0123");
+}
+
+#[tokio::test]
+async fn the_same_file_keeps_its_identity_and_another_one_has_its_own() {
+    let (place, file, url, roots) = place(b"first");
+    let first = Source::open(&url, &roots).await.unwrap();
+    let again = Source::open(&url, &roots).await.unwrap();
+    assert_eq!(first.identity(), again.identity());
+    std::fs::write(place.path().join("other"), "other").unwrap();
+    std::fs::rename(place.path().join("other"), &file).unwrap();
+    let other = Source::open(&url, &roots).await.unwrap();
+    assert_ne!(first.identity(), other.identity());
 }
 
 #[tokio::test]
