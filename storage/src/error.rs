@@ -190,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_are_refused_and_objects_that_changed_are_told_apart() {
+        let (path, source) = ("a/b".to_owned(), || "403".into());
+        let denied = object_store::Error::PermissionDenied {
+            path: path.clone(),
+            source: source(),
+        };
+        let unknown = object_store::Error::Unauthenticated {
+            path: path.clone(),
+            source: source(),
+        };
+        for error in [denied, unknown] {
+            let error = Error::from_object_store("a/b", error);
+            assert!(matches!(error, Error::Denied { .. }), "{error}");
+            assert_eq!(error.of_source().kind(), FailureKind::BadInput);
+        }
+        let source = source();
+        let changed = object_store::Error::Precondition { path, source };
+        let changed = Error::from_object_store("a/b", changed);
+        assert!(matches!(changed, Error::Raced { .. }), "{changed}");
+    }
+
+    #[test]
     fn answers_of_a_server_keep_their_class() {
         let answer = |status: &str, body: &str| {
             let text = format!("Server returned non-2xx status code: {status}: {body}");

@@ -49,6 +49,16 @@ enum Content {
 impl Source {
     /// Opens a source; fails when it is not below a root, not there or not readable.
     pub async fn open(url: &str, roots: &SourceRoots) -> Result<Self> {
+        Self::open_with(url, roots, &[]).await
+    }
+
+    /// Opens a source with settings of S3 that go before those of the environment and have the same
+    /// names, such as `AWS_ENDPOINT_URL`.
+    pub async fn open_with(
+        url: &str,
+        roots: &SourceRoots,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let roots = roots.clone();
         let named = url.to_owned();
         let place = blocking(url, move || roots.place(&named).map(|place| (place, roots))).await?;
@@ -58,7 +68,7 @@ impl Source {
                 blocking(url, move || open_file(&named, &path, &roots)).await?
             }
             (Place::Object(parsed, bucket, path), _) => {
-                let store = Arc::new(s3::open(&parsed, &bucket, &[])?);
+                let store = Arc::new(s3::open(&parsed, &bucket, settings)?);
                 let meta = store.head(&path).await;
                 let meta = meta.map_err(|e| Error::from_object_store(url, e).of_source())?;
                 let (e_tag, time) = (meta.e_tag, meta.last_modified);

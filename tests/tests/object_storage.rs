@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use storage::Storage;
+use storage::{Source, SourceRoots, Storage};
 use tests::{Clip, Magpie, Place, Process, at, free_address, hashes, require, wait_until};
 
 /// A cold Python imports for some seconds.
@@ -121,6 +121,40 @@ async fn an_s3_server_keeps_the_contract_of_storage() -> Result<()> {
     ] {
         let error = error.context("there is no such bucket")?.to_string();
         ensure!(error.contains("no such bucket"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_in_a_bucket_stays_the_one_that_was_opened() -> Result<()> {
+    let Some(program) = require("moto_server") else {
+        return Ok(());
+    };
+    let server = Server::start(&program)?;
+    let settings = server.settings();
+    let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
+    let roots = SourceRoots::new(["s3://farm/sources"])?;
+    let url = "s3://farm/sources/a%20clip.mp4";
+    let bucket = server.storage("sources")?;
+    bucket
+        .put("a clip.mp4", b"0123456789".to_vec().into())
+        .await?;
+    let source = Source::open_with(url, &roots, &settings).await?;
+    ensure!(source.size_bytes() == 10);
+    ensure!(source.read(8..20).await?.as_ref() == b"89");
+    ensure!(source.sha256().await? == hex::encode(Sha256::digest("0123456789")));
+    bucket
+        .put("a clip.mp4", b"9876543210".to_vec().into())
+        .await?;
+    let changed = source.read(0..4).await.expect_err("it is another one");
+    let other = Source::open_with(url, &roots, &settings).await?;
+    ensure!(other.identity() != source.identity());
+    let nothing = "s3://farm/sources/nothing.mp4";
+    let absent = Source::open_with(nothing, &roots, &settings).await;
+    let absent = absent.err().context("there is no such object")?;
+    for (error, url) in [(changed, url), (absent, nothing)] {
+        ensure!(error.kind() == model::FailureKind::BadInput, "{error}");
+        ensure!(error.to_string().starts_with(url), "{error}");
     }
     Ok(())
 }
