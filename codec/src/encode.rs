@@ -1,5 +1,4 @@
-//! The seam for encoders. One encoder makes one segment: a closed GOP that starts with its only
-//! key frame. The bytes depend on the rendition, the options and the pictures alone.
+//! The seam for encoders. One encoder makes one segment: closed GOPs, each starting with a key frame. The bytes depend on the rendition, the options and the pictures alone.
 
 mod libav_encoder;
 mod rav1e_encoder;
@@ -36,6 +35,8 @@ pub struct EncodeOptions {
     /// Added to the rendition's quality number, in hundredths: 100 for the retry at CRF + 1 when a
     /// segment leaves its rate bounds. Parameter sets do not change with it.
     pub quality_added_centi: u32,
+    /// Every so many pictures there is a key frame; 0 for the first only.
+    pub keyframe_frames: u32,
 }
 
 /// One way to encode.

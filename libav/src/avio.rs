@@ -112,6 +112,11 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, size: c_int) -> 
     let Ok(size) = usize::try_from(size) else {
         return -libc::EINVAL;
     };
+    // libav keeps what it read before to seek back into it, also when it is told that there is no
+    // more: its buffer must not be touched then.
+    if state.error.is_none() && state.position >= state.source.len() {
+        return ffi::AVERROR_EOF;
+    }
     // SAFETY: libav gives a buffer of that size. It may be uninitialised, so it is cleared before
     // a reference to it is made.
     let buffer = unsafe {

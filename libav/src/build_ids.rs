@@ -78,6 +78,7 @@ fn encoder_id(kind: VideoEncoderKind) -> Result<Option<String>> {
         buffer_bits: 0,
         preset: "ultrafast".to_owned(),
         threads: 1,
+        key_pictures: 0,
         color: Color::BT709,
         profile: None,
         level: None,

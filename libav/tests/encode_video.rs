@@ -22,6 +22,7 @@ fn settings(kind: VideoEncoderKind) -> VideoEncoderSettings {
         buffer_bits: 1_200_000,
         preset: "veryfast".to_owned(),
         threads: 1,
+        key_pictures: 0,
         color: Color::BT709,
         profile: None,
         level: None,

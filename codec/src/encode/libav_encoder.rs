@@ -14,6 +14,7 @@ struct LibavEncoder {
 pub(super) fn open(rendition: &Rendition, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
     let mut settings = VideoEncoderSettings::of(rendition)?;
     settings.quality_centi += options.quality_added_centi;
+    settings.key_pictures = options.keyframe_frames;
     Ok(Box::new(LibavEncoder {
         encoder: VideoEncoder::open(&settings)?,
         next_index: 0,

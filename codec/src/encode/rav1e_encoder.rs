@@ -30,6 +30,7 @@ struct Rav1eEncoder<T: Pixel> {
     format: PixelFormat,
     size: (u32, u32),
     pushed: u64,
+    keyframe_frames: u64,
     is_finished: bool,
     ready: VecDeque<EncodedPacket>,
 }
@@ -39,9 +40,10 @@ pub(super) fn open(rendition: &Rendition, options: &EncodeOptions) -> Result<Box
         .with_encoder_config(encoder_config(rendition, options)?)
         .with_threads(rendition.threads.max(1) as usize);
     let size = (rendition.width, rendition.height);
+    let keyframes = u64::from(options.keyframe_frames);
     match rendition.bit_depth {
-        8 => open_depth::<u8>(&config, PixelFormat::Yuv420p8, size),
-        10 => open_depth::<u16>(&config, PixelFormat::Yuv420p10, size),
+        8 => open_depth::<u8>(&config, PixelFormat::Yuv420p8, size, keyframes),
+        10 => open_depth::<u16>(&config, PixelFormat::Yuv420p10, size, keyframes),
         depth => Err(refused(rendition, format!("{depth} bits per component"))),
     }
 }
@@ -50,6 +52,7 @@ fn open_depth<T: Pixel>(
     config: &Config,
     format: PixelFormat,
     size: (u32, u32),
+    keyframe_frames: u64,
 ) -> Result<Box<dyn Encoder>> {
     let context = config.new_context::<T>().map_err(|error| Error::Encoder {
         family: FAMILY,
@@ -61,6 +64,7 @@ fn open_depth<T: Pixel>(
         format,
         size,
         pushed: 0,
+        keyframe_frames,
         is_finished: false,
         ready,
     }))
@@ -114,6 +118,11 @@ fn refused(rendition: &Rendition, reason: String) -> Error {
 }
 
 impl<T: Pixel> Rav1eEncoder<T> {
+    fn is_key_due(&self) -> bool {
+        let distance = self.keyframe_frames;
+        self.pushed == 0 || (distance > 0 && self.pushed.is_multiple_of(distance))
+    }
+
     fn drain(&mut self) -> Result<()> {
         loop {
             match self.context.receive_packet() {
@@ -157,7 +166,7 @@ impl<T: Pixel> Encoder for Rav1eEncoder<T> {
             copy(source, target);
         }
         let parameters = FrameParameters {
-            frame_type_override: if self.pushed == 0 {
+            frame_type_override: if self.is_key_due() {
                 FrameTypeOverride::Key
             } else {
                 FrameTypeOverride::No

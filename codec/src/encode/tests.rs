@@ -176,6 +176,7 @@ fn bytes_depend_on_nothing_but_rendition_options_and_pictures() {
             &rendition,
             &EncodeOptions {
                 quality_added_centi: 200,
+                ..EncodeOptions::default()
             },
             25,
         );

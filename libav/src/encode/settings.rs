@@ -2,6 +2,7 @@
 //! plan; nothing is taken from the machine.
 
 use crate::error::{Error, Result};
+use crate::sys::ffi;
 use frame::PixelFormat;
 use model::Rational;
 use model::rendition::{EncoderFamily, Rendition};
@@ -50,6 +51,8 @@ pub struct VideoEncoderSettings {
     pub preset: String,
     /// Threads; changes the bytes.
     pub threads: u32,
+    /// Every so many pictures there is an IDR picture; 0 for the first only.
+    pub key_pictures: u32,
     /// Colour that is signalled in the VUI.
     pub color: Color,
     /// The library's own name of a profile, such as `high`; `None` for the least that fits.
@@ -61,6 +64,16 @@ pub struct VideoEncoderSettings {
 }
 
 impl VideoEncoderSettings {
+    /// What libav is told about a picture: to be a key picture, or nothing.
+    pub(crate) fn picture_type(&self, index: i64) -> ffi::AVPictureType {
+        let distance = i64::from(self.key_pictures);
+        if index == 0 || (distance > 0 && index % distance == 0) {
+            ffi::AVPictureType::AV_PICTURE_TYPE_I
+        } else {
+            ffi::AVPictureType::AV_PICTURE_TYPE_NONE
+        }
+    }
+
     /// The settings of a rendition.
     pub fn of(rendition: &Rendition) -> Result<Self> {
         let kind = match rendition.family {
@@ -88,6 +101,7 @@ impl VideoEncoderSettings {
             buffer_bits: rendition.rate.buffer_bits,
             preset: rendition.preset.clone(),
             threads: rendition.threads,
+            key_pictures: 0,
             color: rendition.color,
             profile: None,
             level: None,

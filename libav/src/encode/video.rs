@@ -1,5 +1,5 @@
-//! Pictures to H.264 or HEVC. One encoder makes one segment: a closed GOP that starts with its
-//! only IDR picture. It cannot be reset; the next segment opens a new one.
+//! Pictures to H.264 or HEVC. One encoder makes one segment: closed GOPs, each of which starts with an
+//! IDR picture. It cannot be reset; the next segment opens a new one.
 //!
 //! Pictures are not copied on their way in: libav gets references to the caller's planes, and the
 //! encoder libraries copy them before `send` returns.
@@ -42,6 +42,8 @@ impl VideoEncoder {
             ("preset", settings.preset.as_str()),
             ("threads", threads.as_str()),
             ("flags", "+global_header+cgop"),
+            // A picture that is asked to be a key picture is an IDR picture.
+            ("forced-idr", "1"),
             ("color_primaries", primaries.as_str()),
             ("color_trc", transfer.as_str()),
             ("colorspace", matrix.as_str()),
@@ -142,6 +144,7 @@ impl VideoEncoder {
             (*frame).width = c_int::try_from(picture.width()).unwrap_or_default();
             (*frame).height = c_int::try_from(picture.height()).unwrap_or_default();
             (*frame).pts = index;
+            (*frame).pict_type = self.settings.picture_type(index);
             for (number, plane) in picture.planes().iter().enumerate() {
                 let (data, bytes, stride) = bytes_of(plane);
                 let buffer = ffi::av_buffer_create(

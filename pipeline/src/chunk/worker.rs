@@ -189,9 +189,9 @@ impl Worker<'_> {
         let rendition = self.muxer.rendition;
         let options = EncodeOptions {
             quality_added_centi: u32::from(retries) * quality_step_centi(rendition),
+            keyframe_frames: self.muxer.group.keyframe_frames,
         };
-        let keyframe_frames = self.muxer.group.keyframe_frames;
-        let mut encode = Encode::new(rendition, options, keyframe_frames);
+        let mut encode = Encode::new(rendition, options);
         loop {
             match orders.recv() {
                 Ok(Order::Picture(picture)) => encode.push(scale.scale(&picture)?)?,

@@ -1,8 +1,8 @@
 //! Takes the pictures of one segment in the rendition's size, gives its packets; holds what the
 //! encoder looks ahead.
 //!
-//! A segment is one closed GOP for each keyframe distance, each from an encoder of its own: an encoder
-//! that never saw another picture cannot depend on one.
+//! Each segment has an encoder of its own: one that never saw another segment's picture cannot depend on
+//! one.
 
 use crate::error::{InStage, Result};
 use codec::{EncodeOptions, EncodedPacket, Encoder, open_encoder};
@@ -35,54 +35,33 @@ pub(crate) struct Sample {
 pub(crate) struct Encode<'a> {
     rendition: &'a Rendition,
     options: EncodeOptions,
-    keyframe_frames: u32,
     encoder: Option<Box<dyn Encoder>>,
-    pushed: u32,
-    gop_start: u32,
     samples: Samples,
 }
 
 impl<'a> Encode<'a> {
-    /// An encoder for a segment; `keyframe_frames` of 0 means one GOP.
-    pub(crate) fn new(
-        rendition: &'a Rendition,
-        options: EncodeOptions,
-        keyframe_frames: u32,
-    ) -> Self {
+    /// An encoder for a segment; opened with its first picture.
+    pub(crate) fn new(rendition: &'a Rendition, options: EncodeOptions) -> Self {
         Self {
             rendition,
             options,
-            keyframe_frames,
             encoder: None,
-            pushed: 0,
-            gop_start: 0,
             samples: Samples::default(),
         }
     }
 
     /// Gives the next picture.
     pub(crate) fn push(&mut self, picture: &Picture) -> Result<()> {
-        let is_full =
-            self.keyframe_frames > 0 && self.pushed - self.gop_start == self.keyframe_frames;
-        if is_full {
-            self.close_gop()?;
-        }
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             place => place.insert(open_encoder(self.rendition, &self.options).in_stage(STAGE)?),
         };
         encoder.push(picture).in_stage(STAGE)?;
-        self.pushed += 1;
         self.pull()
     }
 
     /// Gives what is left; the segment is complete.
     pub(crate) fn finish(mut self) -> Result<Samples> {
-        self.close_gop()?;
-        Ok(self.samples)
-    }
-
-    fn close_gop(&mut self) -> Result<()> {
         if let Some(encoder) = &mut self.encoder {
             encoder.finish().in_stage(STAGE)?;
             self.pull()?;
@@ -90,8 +69,7 @@ impl<'a> Encode<'a> {
         if let Some(encoder) = self.encoder.take() {
             self.samples.config = encoder.config();
         }
-        self.gop_start = self.pushed;
-        Ok(())
+        Ok(self.samples)
     }
 
     fn pull(&mut self) -> Result<()> {
@@ -103,7 +81,7 @@ impl<'a> Encode<'a> {
             let place = self.samples.packets.len() as i64;
             self.samples.packets.push(Sample {
                 data,
-                shown_later: pts + i64::from(self.gop_start) - place,
+                shown_later: pts - place,
                 is_sync: key,
             });
         }
