@@ -9,11 +9,11 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// on their way to storage, and the blocks of its source.
 const SLOT_BYTES: u64 = 2 << 30;
 
-/// Slots of a host: one for every two cores, because a decode and its encoders keep two busy, and one
-/// for every 2 GiB of memory; whichever is less, and one at least.
+/// Slots of a host: three for every four cores, and one for every 2 GiB of memory; whichever is less, and
+/// one at least. A 1080p ladder keeps nearly two cores busy in each slot, but a title's tail does not.
 pub fn slots_for(cores: u32, memory_bytes: u64) -> u32 {
     let by_memory = u32::try_from(memory_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
-    (cores / 2).min(by_memory).max(1)
+    (cores * 3).div_ceil(4).min(by_memory).max(1)
 }
 
 /// What a node says of itself when it registers.
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn slots_follow_the_scarcer_of_cores_and_memory() {
-        assert_eq!(slots_for(16, 64 << 30), 8);
+        assert_eq!(slots_for(16, 64 << 30), 12);
         assert_eq!(slots_for(16, 4 << 30), 2);
         assert_eq!(slots_for(1, 1 << 30), 1);
     }
