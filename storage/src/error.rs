@@ -212,29 +212,6 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_a_server_keep_their_class() {
-        let answer = |status: &str, body: &str| {
-            let text = format!("Server returned non-2xx status code: {status}: {body}");
-            let error = object_store::Error::Generic {
-                store: "S3",
-                source: text.into(),
-            };
-            Error::from_object_store("a/b", error)
-        };
-        assert!(matches!(
-            answer("507 Insufficient Storage", ""),
-            Error::Full { .. }
-        ));
-        assert!(matches!(
-            answer("503 Service Unavailable", ""),
-            Error::Failed { .. }
-        ));
-        let lost = answer("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>");
-        assert!(lost.to_string().contains("no such bucket"), "{lost}");
-        assert_ne!(lost.kind(), FailureKind::Transient);
-    }
-
-    #[test]
     fn every_error_names_its_path_and_has_a_class() {
         let (path, reason) = ("jobs/j/plan.json".to_owned(), "why".to_owned());
         let (url, why) = (path.clone(), reason.clone());

@@ -61,6 +61,9 @@ fn provide_tls() {
 }
 
 #[cfg(test)]
+mod answers;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

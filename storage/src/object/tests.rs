@@ -121,18 +121,3 @@ async fn an_object_that_is_being_written_is_in_no_listing() {
     assert_eq!(storage.names("").await.unwrap(), ["folder"]);
     assert_eq!(storage.list("").await.unwrap().len(), 1);
 }
-
-#[test]
-fn a_write_under_way_is_not_taken_for_an_object() {
-    let answer = |status: &str, code: &str| -> Box<dyn std::error::Error> {
-        format!("Server returned non-2xx status code: {status}: <Code>{code}</Code>").into()
-    };
-    assert!(is_undecided(&*answer(
-        "409 Conflict",
-        "ConditionalRequestConflict"
-    )));
-    assert!(!is_undecided(&*answer(
-        "412 Precondition Failed",
-        "PreconditionFailed"
-    )));
-}
