@@ -43,7 +43,7 @@ fn code(error: &Error) -> Code {
             storage::Error::Raced { .. } => Code::Aborted,
             storage::Error::Failed { .. } => Code::Unavailable,
             storage::Error::Corrupt { .. } => Code::DataLoss,
-            storage::Error::Url { .. } => Code::InvalidArgument,
+            storage::Error::Url { .. } | storage::Error::Source { .. } => Code::InvalidArgument,
             _ => Code::Internal,
         },
     }
