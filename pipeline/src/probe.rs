@@ -135,6 +135,3 @@ fn color(stream: &StreamInfo, seen: &Seen) -> Color {
         ..stream.color
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,14 +10,14 @@ mod decode;
 mod encode;
 mod filter;
 mod measure;
+mod pool;
 mod scale;
 mod segment;
-mod shared;
 
 pub(crate) use decode::Decode;
 pub(crate) use encode::{Encode, Samples};
 pub(crate) use filter::Filter;
 pub(crate) use measure::Measure;
+pub(crate) use pool::{Pool, Shared};
 pub(crate) use scale::Scale;
 pub(crate) use segment::{Muxer, config_facts};
-pub(crate) use shared::{Pool, Shared};

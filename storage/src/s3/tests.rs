@@ -1,6 +1,8 @@
 //! What becomes of the answers of a server that is full, busy or closed to us: each has its class,
 //! and none makes storage ask again, because whoever calls owns the retry.
 
+mod settings;
+
 use crate::{Created, Error, Storage};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
