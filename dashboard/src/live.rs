@@ -3,8 +3,10 @@
 //! watchers cost as much as one.
 
 use crate::{assets, player};
+use axum::extract::Request;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,6 +17,7 @@ use model::node::NodeRecord;
 use scheduler::{Capacity, Handle, JobDetail};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::Storage;
@@ -62,7 +65,7 @@ pub fn farm(handle: Handle, storage: Storage) -> Router {
         .route("/api/jobs/{job}/retry", post(retry))
         .route("/api/jobs/{job}/cancel", post(cancel))
         .with_state(page);
-    player::playing(storage).merge(live)
+    player::playing(storage).merge(live.layer(from_fn(only_loopback)))
 }
 
 /// Looks at the farm while anybody watches; ends when nobody can watch any more.
@@ -165,6 +168,34 @@ async fn cancel(State(page): State<Page>, Path(id): Path<String>, headers: Heade
     done(page.handle.cancel(&id).await)
 }
 
+/// Refuses requests under a name that is not this machine's: a page elsewhere may have let its own name
+/// point here (DNS rebinding), and then reads and steers what only this machine's people may.
+async fn only_loopback(request: Request, next: Next) -> Response {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_loopback) {
+        return next.run(request).await;
+    }
+    (
+        StatusCode::FORBIDDEN,
+        "the dashboard answers under loopback names only",
+    )
+        .into_response()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 /// The job, if the request does not come from another site's page: the farm page on a loopback address
 /// must not be steered by whatever else the browser has open.
 fn own_page(headers: &HeaderMap, id: String) -> Option<JobId> {
@@ -207,6 +238,28 @@ mod tests {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn only_this_machines_own_names_are_answered() {
+        for host in [
+            "127.0.0.1:7401",
+            "localhost",
+            "localhost:7401",
+            "[::1]:7401",
+            "127.9.9.9",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "evil.example:7401",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "",
+            "[::2]:1",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the probe found in a source. Everything later is decided from these facts alone.
 
 use crate::Rational;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A probed source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +140,7 @@ impl Color {
 /// and mostly one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FrameTable {
+    #[serde(deserialize_with = "bounded_runs")]
     runs: Vec<PtsRun>,
     /// Frames in presentation order at which a decoder may start, ascending.
     pub access_points: Vec<AccessPoint>,
@@ -151,6 +153,25 @@ struct PtsRun {
     first: i64,
     step: i64,
     count: u32,
+}
+
+/// Most frames of a table: 115 hours at 120 frames per second. A table comes from a process that parses
+/// hostile bytes, and a few bytes of runs could claim more frames than there is memory.
+pub const FRAMES_MAX: u32 = 50_000_000;
+
+fn bounded_runs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PtsRun>, D::Error> {
+    let runs = Vec::<PtsRun>::deserialize(from)?;
+    let frames: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
+    let fits = |run: &PtsRun| {
+        let last = run.step.checked_mul(i64::from(run.count));
+        last.and_then(|last| run.first.checked_add(last)).is_some()
+    };
+    if frames > u64::from(FRAMES_MAX) || !runs.iter().all(fits) {
+        return Err(D::Error::custom(format!(
+            "a table of {frames} frames is beyond the bounds"
+        )));
+    }
+    Ok(runs)
 }
 
 /// A frame at which the container says that a decoder may start.
@@ -300,6 +321,17 @@ mod tests {
         assert_eq!(table.access_point_before(4).unwrap().frame, 4);
         let text = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<FrameTable>(&text).unwrap(), table);
+    }
+
+    #[test]
+    fn a_table_that_claims_more_frames_than_there_is_memory_is_refused() {
+        for runs in [
+            r#"{"first":0,"step":1,"count":4000000000}"#,
+            r#"{"first":9223372036854775807,"step":1,"count":2}"#,
+        ] {
+            let text = format!(r#"{{"runs":[{runs}],"access_points":[],"end_pts":0}}"#);
+            assert!(serde_json::from_str::<FrameTable>(&text).is_err(), "{runs}");
+        }
     }
 
     #[test]

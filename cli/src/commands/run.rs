@@ -10,7 +10,7 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::summary::{self, Extra};
 use clap::ValueEnum;
-use model::job::{JobRecord, Phase, ReviewAnswer};
+use model::job::{Phase, ReviewAnswer};
 use model::{JobId, TaskId, TaskName, layout};
 use node_agent::Event;
 use scheduler::{Handle, JobDetail, Submission};
@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use storage::{SourceRoots, Storage};
+
+/// Tries of one title in one folder; each left a job behind.
+const TRIES_MAX: u32 = 100;
 
 /// Distance of two looks at the job.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -62,7 +65,8 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
             "name a file",
         ));
     }
-    let storage = open_folder(&args.out)?;
+    let folder = open_folder(&args.out)?;
+    let storage = folder.storage.clone();
     let submission = submission(&args, &source)?;
     let shutdown = signals::drain_then_kill()?;
     let mut node = node_agent::Config::new(node_id(), SourceRoots::default());
@@ -77,7 +81,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     };
     let start = Instant::now();
     let mut farm = Farm::start(config, shutdown.clone()).await?;
-    let job = accept(&farm.handle, &storage, &args, submission).await?;
+    let job = accept(&farm.handle, &storage, submission).await?;
     let handle = farm.handle.clone();
     let followed = tokio::select! {
         followed = follow(&handle, &job, args.review, &progress) => followed.map(Some),
@@ -147,27 +151,36 @@ fn roots(submission: &Submission) -> anyhow::Result<SourceRoots> {
     Ok(SourceRoots::new(folders.iter().map(String::as_str))?)
 }
 
-/// Submits, or finds the job of an earlier run. One that failed is tried anew.
+/// Submits, or finds the job of an earlier run. One that failed is tried anew: every try has a key of its
+/// own, made from the number of tries before it.
 async fn accept(
     handle: &Handle,
     storage: &Storage,
-    args: &Args,
-    mut submission: Submission,
+    submission: Submission,
 ) -> anyhow::Result<JobId> {
-    let accepted = handle.submit(&submission).await.map_err(explain)?;
-    let ended = ended_before(storage, &accepted.job).await?;
-    if ended.is_some_and(|phase| phase != Phase::Published) && !args.again {
-        submission.idempotency_key += "-again";
-        submission.idempotency_key += &accepted.job.accepted_at_ms.to_string();
-        return Ok(handle.submit(&submission).await.map_err(explain)?.job.id);
+    for attempt in 0..TRIES_MAX {
+        let mut submission = submission.clone();
+        if attempt > 0 {
+            submission.idempotency_key += &format!("-{attempt}");
+        }
+        let known = handle.submitted(&submission).await.map_err(explain)?;
+        let ended = match &known {
+            Some(job) => ended_before(storage, job).await?,
+            None => None,
+        };
+        if matches!(ended, None | Some(Phase::Published)) {
+            return Ok(handle.submit(&submission).await.map_err(explain)?.job.id);
+        }
     }
-    Ok(accepted.job.id)
+    Err(usage(
+        format!("this title has failed {TRIES_MAX} times in this folder"),
+        "start in an empty folder with --out",
+    ))
 }
 
 /// The phase in which a job ended in an earlier run.
-async fn ended_before(storage: &Storage, job: &JobRecord) -> anyhow::Result<Option<Phase>> {
-    let report: Option<model::catalog::Report> =
-        storage.find_json(&layout::report(&job.id)).await?;
+async fn ended_before(storage: &Storage, job: &JobId) -> anyhow::Result<Option<Phase>> {
+    let report: Option<model::catalog::Report> = storage.find_json(&layout::report(job)).await?;
     Ok(report.map(|report| report.job.phase))
 }
 

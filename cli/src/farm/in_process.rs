@@ -1,11 +1,15 @@
 //! The whole farm in one process: a memory store, a scheduler and a node that talks to it as any node
 //! does, over a connection that never leaves the process. Storage is a folder, so a run that was
-//! interrupted is taken up again: tickets, plans and finished segments are found there.
+//! interrupted is taken up again when the same title is submitted: its ticket, plan and finished segments
+//! are found there. Other jobs of the folder are left alone: this run may not even read their sources.
 
+use crate::exit::usage;
 use anyhow::Context;
 use model::NodeId;
 use node_agent::{Agent, Observer, Shutdown};
+use rustix::fs::{FlockOperation, flock};
 use scheduler::{Handle, Scheduler};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use storage::{SourceRoots, Storage};
@@ -13,6 +17,9 @@ use store::SystemClock;
 use store::memory::MemoryStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Held by the process that works in a folder.
+const LOCK: &str = ".magpie.lock";
 
 /// What a farm in one process needs.
 pub struct Config {
@@ -37,7 +44,7 @@ pub struct Farm {
 }
 
 impl Farm {
-    /// Starts a farm. Jobs in storage that have not ended are taken up again.
+    /// Starts a farm.
     pub async fn start(config: Config, shutdown: Shutdown) -> anyhow::Result<Self> {
         let epoch = scheduler::raise_epoch(&config.storage).await?;
         let store = MemoryStore::with_epoch(Arc::new(SystemClock), epoch);
@@ -47,7 +54,6 @@ impl Farm {
             config.roots.clone(),
         );
         let scheduler = Scheduler::new(settings)?;
-        scheduler.recover().await?;
         let stop = CancellationToken::new();
         let channel = scheduler.in_process(stop.clone()).await?;
         let handle = scheduler.handle();
@@ -86,11 +92,28 @@ pub fn node_id() -> NodeId {
     NodeId::new("local").expect("a constant identifier")
 }
 
-/// Opens a folder as storage.
-pub fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
+/// A folder that this process alone works in, until it is dropped.
+pub struct Folder {
+    /// The folder as storage.
+    pub storage: Storage,
+    _lock: File,
+}
+
+/// Opens a folder as storage; fails when another process works in it.
+pub fn open_folder(folder: &Path) -> anyhow::Result<Folder> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let folder = folder
         .canonicalize()
         .with_context(|| folder.display().to_string())?;
-    Ok(Storage::open(&folder.to_string_lossy())?)
+    let lock = File::create(folder.join(LOCK)).with_context(|| folder.display().to_string())?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(usage(
+            format!("another magpie works in {}", folder.display()),
+            "wait for it, or name another folder with --out",
+        ));
+    }
+    Ok(Folder {
+        storage: Storage::open(&folder.to_string_lossy())?,
+        _lock: lock,
+    })
 }

@@ -2,6 +2,7 @@
 
 use crate::exit::usage;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -39,14 +40,23 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Open feeds and downloads are cut off so long after `stop`: a dashboard that is left open must not keep
+/// the service alive.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Serves pages until `stop`.
 pub async fn serve_http(
     listener: TcpListener,
     pages: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    axum::serve(listener, pages)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await?;
-    Ok(())
+    let stopped = stop.clone().cancelled_owned();
+    let cut_off = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, pages).with_graceful_shutdown(stopped) => Ok(served?),
+        () = cut_off => Ok(()),
+    }
 }

@@ -114,6 +114,12 @@ impl Handle {
     }
 
     /// The job that a key stands for already.
+    /// The job of an earlier submission with the same idempotency key, whether it has ended or not;
+    /// nothing is started.
+    pub async fn submitted(&self, submission: &Submission) -> Result<Option<JobId>> {
+        self.known_job(submission, &admit(submission)?).await
+    }
+
     async fn known_job(
         &self,
         submission: &Submission,
