@@ -92,9 +92,14 @@ pub fn of_audio(plan: &Plan, audio: &AudioPlan, output: &AudioOutput) -> String 
     ))
 }
 
-/// Key of a text track. `sidecar_sha256` is the hash of a text file beside the source.
+/// Key of a text track. `sidecar_sha256` is the hash of a text file beside the source. The index is
+/// in it because the facts carry the id that follows from it.
 pub fn of_text(plan: &Plan, text: &TextPlan, sidecar_sha256: Option<&str>) -> String {
-    hash(&(common(plan, "text"), &text.track, text.zero, sidecar_sha256))
+    hash(&(
+        common(plan, "text"),
+        (text.index, &text.track, text.zero),
+        (sidecar_sha256, plan.duration),
+    ))
 }
 
 /// Key of the sprites and the poster.
@@ -107,4 +112,55 @@ pub fn of_images(plan: &Plan, video: &VideoPlan) -> String {
         &video.filters,
         all,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::BuildIds;
+    use crate::profile::Profile;
+    use crate::source::{TextOrigin, TextTrack};
+    use crate::{JobId, Rational, TenantId, TitleId};
+
+    fn plan(duration: Rational) -> Plan {
+        Plan {
+            job: JobId::new("job").unwrap(),
+            tenant: TenantId::new("tenant").unwrap(),
+            title: TitleId::new("title").unwrap(),
+            source_url: "file:///nowhere".to_owned(),
+            source_sha256: "0".repeat(64),
+            source_size_bytes: 1,
+            profile: Profile::built_in("preview").unwrap(),
+            builds: BuildIds::new(),
+            video: None,
+            audio: Vec::new(),
+            text: Vec::new(),
+            tile_frames: 50,
+            duration,
+            audio_borders: Vec::new(),
+        }
+    }
+
+    fn text(index: u32) -> TextPlan {
+        TextPlan {
+            index,
+            track: TextTrack {
+                origin: TextOrigin::Stream(2),
+                codec: "mov_text".to_owned(),
+                language: "en".to_owned(),
+                title: String::new(),
+                forced: false,
+                hearing_impaired: false,
+            },
+            zero: Rational::ZERO,
+        }
+    }
+
+    #[test]
+    fn text_of_another_index_or_duration_has_another_key() {
+        let key = of_text(&plan(Rational::ONE), &text(0), None);
+        assert_eq!(key, of_text(&plan(Rational::ONE), &text(0), None));
+        assert_ne!(key, of_text(&plan(Rational::ONE), &text(1), None));
+        assert_ne!(key, of_text(&plan(Rational::whole(2)), &text(0), None));
+    }
 }
