@@ -6,6 +6,7 @@ use super::confine::Confinement;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -39,6 +40,8 @@ impl WorkerProgram {
             .env("LANG", "C")
             .env("RUST_BACKTRACE", "0")
             .current_dir("/");
+        // A terminal signals the whole group of the agent, which then still has work to finish.
+        command.process_group(0);
         Ok(command)
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const SPINNER: &str = "spinner";
 pub(crate) const CASES: &[Case] = &[
     ("a_worker_dies_with_its_agent", dies_with_its_agent),
     (
+        "a_signal_to_the_group_of_the_agent_reaches_no_worker",
+        has_a_group_of_its_own,
+    ),
+    (
         "a_worker_reaches_no_file_socket_process_or_limit",
         reaches_nothing,
     ),
@@ -221,6 +225,31 @@ fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
         std::thread::sleep(Duration::from_millis(10));
     }
     bail!("{what}: not within 30 s")
+}
+
+/// Process group of a process, the third field after its name.
+fn group(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit(") ").next()?.split(' ').nth(2)?.parse().ok()
+}
+
+fn has_a_group_of_its_own() -> Result<()> {
+    let mut agent = Command::new(std::env::current_exe()?)
+        .arg(SPINNER)
+        .spawn()?;
+    let grouped = soon("the worker leads a process group", || {
+        let worker = children(agent.id()).first().copied()?;
+        (group(worker)? == worker).then_some(())
+    });
+    let own = group(agent.id());
+    agent.kill()?;
+    agent.wait()?;
+    grouped?;
+    ensure!(
+        own == group(std::process::id()),
+        "the agent has left its group"
+    );
+    Ok(())
 }
 
 fn dies_with_its_agent() -> Result<()> {
