@@ -1,5 +1,6 @@
 //! Output that is there already. Found means: facts under the content key, and every object that they
-//! name in its full size. Facts without their bytes are no output.
+//! name, read again and hashed. Facts without their bytes are no output, and a damaged object is made
+//! anew by whoever finds it so.
 
 use super::context::{Context, in_order};
 use futures::FutureExt;
@@ -14,18 +15,13 @@ pub(super) fn tiles_bytes(facts: &PictureFacts) -> u64 {
     facts.tiles.len() as u64 * TILE_BYTES
 }
 
-async fn is_whole(context: &Context, path: &str, size_bytes: u64) -> Result<bool, Failure> {
-    Ok(context.pieces.size(path).await? == Some(size_bytes))
-}
-
 /// A segment of a rendition.
 pub(super) async fn segment(context: &Context, key: &str) -> Result<Option<SegmentFacts>, Failure> {
     let facts: Option<SegmentFacts> = context.pieces.find_json(&layout::facts(key)).await?;
     let Some(facts) = facts else { return Ok(None) };
     let path = layout::bytes(key, &facts.sha256, "m4s");
-    Ok(is_whole(context, &path, facts.size_bytes)
-        .await?
-        .then_some(facts))
+    let whole = context.pieces.is_whole(&path, &facts.sha256).await?;
+    Ok(whole.then_some(facts))
 }
 
 /// Facts and tiles of a segment.
@@ -39,9 +35,8 @@ pub(super) async fn pictures(
         return Ok(Some(facts));
     }
     let path = layout::bytes(key, &facts.tiles_sha256, "tiles");
-    Ok(is_whole(context, &path, tiles_bytes(&facts))
-        .await?
-        .then_some(facts))
+    let whole = context.pieces.is_whole(&path, &facts.tiles_sha256).await?;
+    Ok(whole.then_some(facts))
 }
 
 /// One output of a sound track.
@@ -50,8 +45,7 @@ pub(super) async fn audio(context: &Context, key: &str) -> Result<Option<AudioFa
     let Some(facts) = facts else { return Ok(None) };
     let whole = facts.segments.iter().map(|segment| {
         let path = layout::bytes(key, &segment.sha256, "m4s");
-        let size_bytes = segment.size_bytes;
-        async move { is_whole(context, &path, size_bytes).await }.boxed()
+        async move { context.pieces.is_whole(&path, &segment.sha256).await }.boxed()
     });
     let whole = in_order(whole).await?.into_iter().all(|whole| whole);
     Ok(whole.then_some(facts))
@@ -61,11 +55,9 @@ pub(super) async fn audio(context: &Context, key: &str) -> Result<Option<AudioFa
 pub(super) async fn text(context: &Context, key: &str) -> Result<Option<TextFacts>, Failure> {
     let facts: Option<TextFacts> = context.pieces.find_json(&layout::facts(key)).await?;
     let Some(facts) = facts else { return Ok(None) };
-    let there = context
-        .pieces
-        .size(&layout::bytes(key, &facts.sha256, "vtt"))
-        .await?;
-    Ok(there.is_some().then_some(facts))
+    let path = layout::bytes(key, &facts.sha256, "vtt");
+    let whole = context.pieces.is_whole(&path, &facts.sha256).await?;
+    Ok(whole.then_some(facts))
 }
 
 /// Sprites and poster.
@@ -74,7 +66,7 @@ pub(super) async fn images(context: &Context, key: &str) -> Result<Option<ImageF
     let Some(facts) = facts else { return Ok(None) };
     for file in facts.sheets.iter().chain(&facts.poster) {
         let path = layout::bytes(key, &file.sha256, "jpg");
-        if !is_whole(context, &path, file.size_bytes).await? {
+        if !context.pieces.is_whole(&path, &file.sha256).await? {
             return Ok(None);
         }
     }

@@ -15,6 +15,13 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The same, off the threads that must not wait.
+async fn digest_aside(bytes: Bytes) -> Result<String, Failure> {
+    tokio::task::spawn_blocking(move || digest(&bytes))
+        .await
+        .map_err(|e| Failure::new(FailureKind::Bug, "hash", e.to_string()))
+}
+
 /// An object and what it must hold.
 pub(crate) struct Content<'a> {
     /// Where it is.
@@ -63,6 +70,15 @@ impl Pieces {
         retrying(|| self.storage.find_json(path))
             .await
             .map_err(|e| failed(&e))
+    }
+
+    /// Whether an object is there and its bytes hash to this.
+    pub(crate) async fn is_whole(&self, path: &str, sha256: &str) -> Result<bool, Failure> {
+        match retrying(|| self.storage.get(path)).await {
+            Ok(bytes) => Ok(digest_aside(bytes).await? == sha256),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     /// Size of an object; `None` where there is none.
@@ -121,16 +137,12 @@ impl Pieces {
         extension: &str,
         bytes: Bytes,
     ) -> Result<String, Failure> {
-        let hashed = bytes.clone();
-        let sha256 = tokio::task::spawn_blocking(move || digest(&hashed))
-            .await
-            .map_err(|e| Failure::new(FailureKind::Bug, "hash", e.to_string()))?;
+        let sha256 = digest_aside(bytes.clone()).await?;
         let path = layout::bytes(key, &sha256, extension);
-        let size = bytes.len() as u64;
         let put = retrying(|| self.storage.put_if_absent(&path, bytes.clone())).await;
-        if put.map_err(|e| failed(&e))? == Created::Existed && self.size(&path).await? != Some(size)
-        {
-            // The path holds the hash of its content, so another size is a damaged object.
+        let existed = put.map_err(|e| failed(&e))? == Created::Existed;
+        // The path holds the hash of its content, so another content is a damaged object.
+        if existed && !self.is_whole(&path, &sha256).await? {
             self.put(&path, bytes).await?;
         }
         Ok(sha256)
@@ -184,9 +196,11 @@ mod tests {
         let pieces = Pieces::new(Storage::open("memory:").unwrap());
         let whole = Bytes::from_static(b"whole");
         let path = layout::bytes("k", &digest(&whole), "m4s");
-        pieces.put(&path, Bytes::from_static(b"who")).await.unwrap();
-        pieces.put_bytes("k", "m4s", whole.clone()).await.unwrap();
-        assert_eq!(pieces.get(&path).await.unwrap(), whole);
+        for damaged in [Bytes::from_static(b"who"), Bytes::from_static(b"whale")] {
+            pieces.put(&path, damaged).await.unwrap();
+            pieces.put_bytes("k", "m4s", whole.clone()).await.unwrap();
+            assert_eq!(pieces.get(&path).await.unwrap(), whole);
+        }
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use model::plan::Plan;
 use model::task::TaskKind;
 use model::{FailureKind, JobId, content_key, layout};
 use node_agent::{Agent, Config, Error, Shutdown};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 use storage::{SourceRoots, Storage};
 use tokio::task::JoinHandle;
@@ -118,11 +119,12 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
     storage.put_json(&layout::plan(&plan.job), &plan).await?;
     let video = plan.video.as_ref().context("just set")?;
     let group = &video.groups[0];
+    let sha256 = hex::encode(Sha256::digest("data"));
     for segment in 0..segments {
         for rendition in &group.renditions {
             let key = content_key::of_segment(&plan, video, group, rendition, segment);
             let facts = SegmentFacts {
-                sha256: "feed".to_owned(),
+                sha256: sha256.clone(),
                 size_bytes: 4,
                 frames: 50,
                 base_decode_time: 0,
@@ -137,7 +139,7 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
                 key: key.clone(),
             };
             storage
-                .put(&layout::bytes(&key, "feed", "m4s"), "data".into())
+                .put(&layout::bytes(&key, &sha256, "m4s"), "data".into())
                 .await?;
             storage.put_json(&layout::facts(&key), &facts).await?;
         }
