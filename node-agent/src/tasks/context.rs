@@ -1,5 +1,6 @@
 //! What all attempts of an agent share.
 
+use super::hashes::Hashes;
 use crate::agent::Stop;
 use crate::config::Config;
 use crate::sandbox::Spares;
@@ -58,6 +59,7 @@ pub(crate) struct Context {
     roots: Arc<SourceRoots>,
     cache: Arc<BlockCache>,
     plans: Arc<Mutex<Plans>>,
+    hashes: Arc<Hashes>,
 }
 
 impl Context {
@@ -77,6 +79,7 @@ impl Context {
             roots: Arc::new(config.roots.clone()),
             cache: Arc::new(BlockCache::new(config.cache_bytes)),
             plans: Arc::default(),
+            hashes: Arc::default(),
         }
     }
 
@@ -132,18 +135,38 @@ impl Context {
         SourceReader::new(source, Arc::clone(&self.cache))
     }
 
-    /// The source of a planned job, for a worker; the size must be what the probe saw.
+    /// SHA-256 of a source, read anew.
+    pub(crate) async fn hash(&self, source: &Source) -> Result<String, Failure> {
+        let sha256 = hash(source).await?;
+        self.hashes.keep(source, &sha256);
+        Ok(sha256)
+    }
+
+    /// The source of a planned job, for a worker; its content must be what the probe saw.
     pub(crate) async fn planned_source(&self, plan: &Plan) -> Result<SourceReader, Failure> {
         let source = self.source(&plan.source_url).await?;
-        if source.size_bytes() != plan.source_size_bytes {
+        let changed = |what: String| {
             let message = format!(
-                "{} has {} bytes, the probe saw {}: it was changed",
-                plan.source_url,
-                source.size_bytes(),
-                plan.source_size_bytes
+                "{} was changed since it was probed: {what}",
+                plan.source_url
             );
-            return Err(Failure::new(FailureKind::BadInput, "source", message));
+            Failure::new(FailureKind::BadInput, "source", message)
+        };
+        let (size, probed) = (source.size_bytes(), plan.source_size_bytes);
+        if size != probed {
+            return Err(changed(format!("it has {size} bytes and had {probed}")));
+        }
+        let sha256 = self.hashes.get_or_make(&source, hash(&source)).await?;
+        if sha256 != plan.source_sha256 {
+            let probed = &plan.source_sha256;
+            return Err(changed(format!("its hash is {sha256} and was {probed}")));
         }
         Ok(self.reader(source))
     }
+}
+
+async fn hash(source: &Source) -> Result<String, Failure> {
+    retrying(|| source.sha256())
+        .await
+        .map_err(|e| Failure::new(e.kind(), "source", e.to_string()))
 }

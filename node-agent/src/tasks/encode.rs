@@ -95,10 +95,14 @@ pub(crate) async fn encode(
     let Some(first) = target.claim().await? else {
         return Ok(());
     };
-    let source = Some(target.context.planned_source(&target.loaded.plan).await?);
+    let source = tokio::select! {
+        biased;
+        () = target.attempt.called_off() => return Err(target.attempt.reason()),
+        source = target.context.planned_source(&target.loaded.plan) => source?,
+    };
     let given = Given {
         plan: target.loaded.json.clone(),
-        source,
+        source: Some(source),
         ..Given::default()
     };
     let work = Work::Chunk {

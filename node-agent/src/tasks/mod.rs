@@ -4,6 +4,7 @@
 mod audio;
 mod context;
 mod encode;
+mod hashes;
 mod images;
 mod package;
 mod probe;

@@ -5,7 +5,6 @@ use super::context::Context;
 use super::single::Outcome;
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
-use crate::transfer::retrying;
 use crate::worker::message::Work;
 use model::plan::Probed;
 use model::source::SourceInfo;
@@ -24,10 +23,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         ..Given::default()
     };
     let running = Running::start(context, attempt, Work::Probe, given).await?;
-    let hashed = async {
-        let hash = retrying(|| source.sha256()).await;
-        hash.map_err(|e| Stop::from(Failure::new(e.kind(), "source", e.to_string())))
-    };
+    let hashed = async { context.hash(&source).await.map_err(Stop::from) };
     let (sha256, found) = tokio::try_join!(hashed, look(attempt, running))?;
     let info = SourceInfo {
         sha256,

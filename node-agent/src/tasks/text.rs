@@ -25,19 +25,24 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
                 format!("the plan has no text track {index}"),
             )
         })?;
-    let (source, sidecar) = match &track.track.origin {
-        TextOrigin::Stream(_) => (context.planned_source(plan).await?, None),
+    let sidecar = match &track.track.origin {
+        TextOrigin::Stream(_) => None,
         TextOrigin::Sidecar(url) => {
             let source = context.source(url).await?;
             let sha256 = retrying(|| source.sha256()).await;
             let sha256 = sha256.map_err(|e| Failure::new(e.kind(), "text", e.to_string()))?;
-            (context.reader(source), Some(sha256))
+            Some((context.reader(source), sha256))
         }
     };
-    let key = content_key::of_text(plan, track, sidecar.as_deref());
+    let sidecar_sha256 = sidecar.as_ref().map(|(_, sha256)| sha256.as_str());
+    let key = content_key::of_text(plan, track, sidecar_sha256);
     if let Some(found) = reuse::text(context, &key).await? {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
+    let source = match sidecar {
+        Some((source, _)) => source,
+        None => context.planned_source(plan).await?,
+    };
     let given = Given {
         plan: loaded.json.clone(),
         source: Some(source),

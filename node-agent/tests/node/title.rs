@@ -9,7 +9,7 @@ use model::catalog::{PackageManifest, VersionFile};
 use model::plan::{Plan, Probed, Ticket};
 use model::profile::Profile;
 use model::task::{TaskKind, UnitRecord};
-use model::{Failure, FailureKind, JobId, TenantId, TitleId, layout};
+use model::{Failure, FailureKind, JobId, TenantId, TitleId, content_key, layout};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +31,11 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("a_file_that_is_no_video_is_bad_input", no_video),
     ("a_changed_byte_of_a_version_is_found", changed_byte),
+    ("a_damaged_object_is_made_again_and_mended", damaged_objects),
+    (
+        "a_source_replaced_by_one_of_the_same_size_is_bad_input",
+        replaced_source,
+    ),
 ];
 
 /// A folder with a source and storage.
@@ -371,6 +376,102 @@ fn changed_byte() -> Result<()> {
             failure.place.contains("video/h264-90p/00002.m4s"),
             "{failure}"
         );
+        Ok(())
+    })
+}
+
+/// The replacement still plays, so only its hash tells.
+fn replaced_source() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        let plan = place.plan().await?;
+        let mut bytes = std::fs::read(place.source()?)?;
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        let other = place.folder.path().join("other.mp4");
+        std::fs::write(&other, bytes)?;
+        std::fs::rename(&other, place.source()?)?;
+        let kinds = [
+            encode(),
+            TaskKind::Audio { index: 0 },
+            TaskKind::Text { index: 0 },
+        ];
+        for kind in kinds {
+            let name = kind.name();
+            let performed = place.perform(FakeScheduler::default(), kind, 1).await?;
+            let failure = performed
+                .err()
+                .with_context(|| format!("{name} was made"))?;
+            ensure!(failure.kind == FailureKind::BadInput, "{failure}");
+            ensure!(
+                failure.message.contains("was changed since it was probed"),
+                "{failure}"
+            );
+        }
+        let video = plan.video.as_ref().context("pictures")?;
+        let (group, segment) = (&video.groups[0], 0);
+        for rendition in &group.renditions {
+            let key = content_key::of_segment(&plan, video, group, rendition, segment);
+            ensure!(
+                !place.storage.exists(&layout::facts(&key)).await?,
+                "{key} is poisoned"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// Flips a byte in every object below `segments/` that is no facts; gives what they held.
+fn damage(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut folders = vec![root.join("segments")];
+    let mut held = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "json") {
+                let bytes = std::fs::read(&path)?;
+                let mut damaged = bytes.clone();
+                *damaged.last_mut().context("no object is empty")? ^= 1;
+                std::fs::write(&path, damaged)?;
+                held.insert(path, bytes);
+            }
+        }
+    }
+    Ok(held)
+}
+
+fn damaged_objects() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let root = place.storage.local_root().context("storage is local")?;
+        let held = damage(root)?;
+        let kinds = [
+            (encode(), 3),
+            (TaskKind::Audio { index: 0 }, 1),
+            (TaskKind::Text { index: 0 }, 1),
+            (TaskKind::Images, 1),
+        ];
+        for (kind, units) in kinds {
+            let name = kind.name();
+            let made = place.done(kind, units).await?;
+            ensure!(
+                made.values().all(|record| !record.reused),
+                "{name}: {made:?}"
+            );
+        }
+        ensure!(held.len() >= 3 * 2 + 3, "only {} objects", held.len());
+        for (path, bytes) in held {
+            ensure!(
+                std::fs::read(&path)? == bytes,
+                "{} is still damaged",
+                path.display()
+            );
+        }
         Ok(())
     })
 }
