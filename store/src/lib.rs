@@ -227,6 +227,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Marks a unit as done. The commit of a task's last unit makes the task done and queues what
     /// waited for it in the same step. A chunk with nothing left is finished and its lease ends.
+    /// `Accepted` sets the attempts of the chunk back to none: only failures with no work between them
+    /// add up. The failures that are kept for people stay. `Adopted` resets nothing.
     /// A repetition answers `Already`.
     async fn commit(
         &self,

@@ -173,6 +173,9 @@ impl State {
         job.record.units_done += 1;
         job.record.version += 1;
         job.record.changed_at_ms = now_ms;
+        if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
+            record.chunk.attempts = 0;
+        }
         if let Some(number) = owner {
             self.shrink(id, number, unit, now_ms);
         }

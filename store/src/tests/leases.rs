@@ -82,6 +82,25 @@ pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {
     assert_eq!(f.task(&id, "video-v").await.state, TaskState::Open);
 }
 
+pub(super) async fn work_of_the_holder_sets_the_attempts_back(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 4)]).await;
+    let lost = f.take("n1").await.unwrap();
+    f.claim(&lost).await;
+    f.fail(&lost, retry(Duration::ZERO)).await;
+    assert_eq!(f.commit(&lost, 0).await, Committed::Adopted);
+    let second = f.take("n1").await.unwrap();
+    assert_eq!(second.attempts, 1, "adopted work is not the holder's");
+    f.fail(&second, retry(Duration::ZERO)).await;
+    let third = f.take("n1").await.unwrap();
+    assert_eq!((third.attempts, f.claim(&third).await), (2, Claim::Unit(1)));
+    assert_eq!(f.commit(&third, 1).await, Committed::Accepted);
+    assert_eq!(f.task(&id, "video-v").await.chunks[0].attempts, 0);
+    assert_eq!(f.commit(&third, 1).await, Committed::Already);
+    f.fail(&third, Disposition::Dead).await;
+    let kept = f.store.dead().await.unwrap()[0].failures.len();
+    assert_eq!(kept, 3, "the failures stay for people");
+}
+
 pub(super) async fn a_dead_chunk_rests_until_its_job_is_revived(f: &Fixture) {
     let verify = single("j1", TaskKind::Verify, &["video-v"]);
     let id = f
