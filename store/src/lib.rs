@@ -265,8 +265,10 @@ pub trait Store: Send + Sync + 'static {
     /// their token.
     async fn expired(&self, limit: u32) -> Result<Vec<Expired>>;
 
-    /// Adds or replaces a node. A node that registers does not drain. Nodes that were silent for a
-    /// day and hold nothing are forgotten.
+    /// Adds or replaces a node. One that drained and was seen within 60 s still drains, also when its
+    /// process was restarted meanwhile; any other that registers does not drain: a node that shall work
+    /// again stays away for longer or comes with another id. Nodes that were silent for a day and hold
+    /// nothing are forgotten.
     async fn register(&self, node: &NodeInfo) -> Result<()>;
 
     /// All nodes that were seen within `within`, by id.

@@ -19,6 +19,10 @@ pub(crate) const ELSEWHERE_MS: u64 = 10_000;
 /// A node that is silent for a day and holds nothing is forgotten when another registers.
 pub(crate) const NODE_SILENCE_MS: u64 = 24 * 3_600_000;
 
+/// A node that was told to drain still drains when it registers again and was silent for no longer
+/// than this, in milliseconds: a restart of a scheduler or a lost connection undoes no order.
+pub(crate) const DRAIN_KEPT_MS: u64 = 60_000;
+
 /// Queued chunks looked at for one that the node need not avoid, and delayed chunks that become
 /// due in one take: bounds what a take costs.
 pub(crate) const LOOK_MAX: usize = 32;

@@ -59,6 +59,7 @@ contract! {
         a_chunk_is_tried_elsewhere_if_there_is_an_elsewhere,
         a_node_that_drains_or_has_other_builds_is_no_elsewhere,
         a_node_that_drains_gets_nothing_new,
+        a_node_drains_until_it_was_away_for_a_minute,
         depth_counts_what_there_is_to_do,
         nodes_are_listed_with_what_they_hold,
         a_node_that_is_silent_for_a_day_is_forgotten,

@@ -4,7 +4,7 @@ use super::record::Standing;
 use super::state::{Node, State};
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::rules::NODE_SILENCE_MS;
+use crate::rules::{DRAIN_KEPT_MS, NODE_SILENCE_MS};
 use crate::{QueueDepth, rules};
 use model::NodeId;
 use model::node::{NodeInfo, NodeRecord, builds_digest};
@@ -13,11 +13,14 @@ use std::time::Duration;
 
 impl State {
     pub(super) fn register(&mut self, info: &NodeInfo, now_ms: u64) {
+        let draining = self.nodes.get(&info.id).is_some_and(|known| {
+            known.draining && known.seen_at_ms.saturating_add(DRAIN_KEPT_MS) >= now_ms
+        });
         let node = Node {
             builds: builds_digest(&info.builds),
             info: info.clone(),
             seen_at_ms: now_ms,
-            draining: false,
+            draining,
         };
         self.nodes.insert(info.id.clone(), node);
         let holders: BTreeSet<NodeId> = self.holders.values().cloned().collect();

@@ -4,7 +4,9 @@ use super::RedisStore;
 use super::wire::{self, Fields, TaskAnswer};
 use crate::clock::milliseconds;
 use crate::error::Result;
-use crate::rules::{self, CLAIMS_MAX, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS};
+use crate::rules::{
+    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS,
+};
 use crate::{
     Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Steal, Store,
     Submitted, Want,
@@ -248,6 +250,7 @@ impl Store for RedisStore {
             builds_digest(&node.builds),
             NODE_SILENCE_MS,
             LOOK_MAX,
+            DRAIN_KEPT_MS,
         )
     }
 

@@ -144,11 +144,24 @@ pub(super) async fn a_node_that_drains_gets_nothing_new(f: &Fixture) {
         [0, 1, 2, 3],
         "it finishes what it holds"
     );
+}
+
+pub(super) async fn a_node_drains_until_it_was_away_for_a_minute(f: &Fixture) {
+    f.submit("j1", 50, &[encode("j1", &[0..4, 4..8])]).await;
     f.register("n1").await;
-    assert!(
-        f.take("n1").await.is_some(),
-        "a node that registers does not drain"
-    );
+    f.store.drain(&node("n1")).await.unwrap();
+    for _ in 0..2 {
+        f.pass(40 * SECOND).await;
+        f.register("n1").await;
+        assert_eq!(f.take("n1").await, None, "it was seen a moment ago");
+        let known = f.store.nodes(SECOND).await.unwrap();
+        assert!(known[0].draining);
+    }
+    f.register("n2").await;
+    assert!(f.take("n2").await.is_some(), "another node does not drain");
+    f.pass(61 * SECOND).await;
+    f.register("n1").await;
+    assert!(f.take("n1").await.is_some(), "a node that was away works");
 }
 
 pub(super) async fn depth_counts_what_there_is_to_do(f: &Fixture) {
