@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use model::plan::Sidecar;
 use model::profile::Profile;
 use model::{TenantId, TitleId};
+use sha2::{Digest, Sha256};
 
 /// Longest URL; above what browsers and S3 accept.
 const URL_BYTES_MAX: usize = 2_048;
@@ -20,6 +21,9 @@ const SIDECARS_MAX: usize = 64;
 
 /// Longest title made from a file's name, so that ids of tasks stay readable.
 const SLUG_BYTES_MAX: usize = 64;
+
+/// Bytes of the hash of a name in a title: two names of one farm hardly ever share it.
+const NAME_HASH_BYTES: usize = 4;
 
 /// The priority of a job that does not say one.
 pub const PRIORITY_DEFAULT: u8 = 50;
@@ -181,6 +185,7 @@ fn profile_of(submission: &Submission) -> Result<Profile> {
 }
 
 /// A title from the file's name: lower case, everything else than letters and digits is one dash.
+/// Where that loses what tells names apart, because not all of it is ASCII or nothing is left, a hash of the whole name follows. One name always gives one title.
 fn title_of(source_url: &str) -> String {
     let path = url::Url::parse(source_url)
         .map(|url| url.path().to_owned())
@@ -189,27 +194,34 @@ fn title_of(source_url: &str) -> String {
     let stem = name
         .rsplit_once('.')
         .map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem });
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(stem).collect();
+    if bytes.is_empty() {
+        return "untitled".to_owned();
+    }
+    let slug = slug_of(&bytes, SLUG_BYTES_MAX);
+    if bytes.is_ascii() && !slug.is_empty() {
+        return slug;
+    }
+    let hash = hex::encode(&Sha256::digest(&bytes)[..NAME_HASH_BYTES]);
+    let slug = slug_of(&bytes, SLUG_BYTES_MAX - hash.len() - 1);
+    let readable = if slug.is_empty() { "title" } else { &slug };
+    format!("{readable}-{hash}")
+}
+
+/// The letters and digits of ASCII of a name, at most `longest` bytes of them with their dashes.
+fn slug_of(name: &[u8], longest: usize) -> String {
     let mut slug = String::new();
-    // A percent-encoded byte is not a character of the name and becomes a dash.
-    let mut encoded_left = 0_u8;
-    for character in stem.chars() {
-        if character == '%' {
-            encoded_left = 3;
+    for byte in name {
+        if slug.len() >= longest {
+            break;
         }
-        let plain = encoded_left == 0 && character.is_ascii_alphanumeric();
-        encoded_left = encoded_left.saturating_sub(1);
-        if plain && slug.len() < SLUG_BYTES_MAX {
-            slug.push(character.to_ascii_lowercase());
-        } else if !slug.ends_with('-') && !slug.is_empty() && slug.len() < SLUG_BYTES_MAX {
+        if byte.is_ascii_alphanumeric() {
+            slug.push(char::from(byte.to_ascii_lowercase()));
+        } else if !slug.ends_with('-') && !slug.is_empty() {
             slug.push('-');
         }
     }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() {
-        "untitled".to_owned()
-    } else {
-        slug.to_owned()
-    }
+    slug.trim_end_matches('-').to_owned()
 }
 
 /// A traceparent that is not one is dropped: a trace is worth less than a job.

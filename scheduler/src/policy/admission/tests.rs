@@ -35,6 +35,24 @@ fn any_file_name_gives_a_title() {
     }
 }
 
+#[test]
+fn names_in_any_script_give_titles_of_their_own() {
+    for (name, title) in [
+        ("talk.mov", "talk"),
+        ("talk%20one.mov", "talk-one"),
+        ("映画.mp4", "title-d626ecaf"),
+        ("写真.mp4", "title-9c3250ff"),
+        ("%E6%98%A0%E7%94%BB.mp4", "title-d626ecaf"),
+        ("café.mp4", "caf-850f7dc4"),
+        ("caf.mp4", "caf"),
+        ("---.mkv", "title-cb3f91d5"),
+        ("", "untitled"),
+    ] {
+        let admitted = admit(&submission(&format!("file:///in/{name}"))).unwrap();
+        assert_eq!(admitted.title.as_str(), title, "{name}");
+    }
+}
+
 fn sidecar(url: &str, language: &str) -> Submission {
     let sidecar = Sidecar {
         url: url.to_owned(),
