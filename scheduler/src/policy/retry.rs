@@ -15,14 +15,20 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// No wait is longer: a person who watches should see something happen within a minute.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
-/// Shortest wait for room. A node that is full now is seldom free within a second.
-const ROOM_WAIT_MIN: Duration = Duration::from_secs(1);
+/// Attempts that count before a chunk that finds no room rests in the DLQ. A full node becomes free
+/// and a full disk is emptied, but not always: the waits between twelve attempts add up to a
+/// quarter of an hour at least, after which a person has to make room.
+pub const ROOM_ATTEMPTS_MAX: u32 = 12;
 
-/// Spread of the wait for room.
-const ROOM_WAIT_SPREAD: Duration = Duration::from_secs(4);
+/// The longest wait for room after the first attempt; doubled by every further one.
+const ROOM_WAIT_FIRST: Duration = Duration::from_secs(5);
 
-/// Decides about a failure. `attempts` counts the failures before this one, and `seed` is any random
-/// number: waits have full jitter, because equal waits make a crowd come back together.
+/// No wait for room is longer.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Decides about a failure. `attempts` counts the failures since the holder of the chunk last committed
+/// a unit, of whatever kind, before this one; the kind of the last one says how many may be. `seed` is
+/// any random number: waits have jitter, because equal waits make a crowd come back together.
 pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
     match kind {
         FailureKind::BadInput
@@ -35,11 +41,18 @@ pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
             counted: false,
             elsewhere: false,
         },
-        FailureKind::Exhausted => Disposition::Retry {
-            delay: ROOM_WAIT_MIN + jitter(ROOM_WAIT_SPREAD, seed),
-            counted: false,
-            elsewhere: true,
-        },
+        FailureKind::Exhausted => {
+            if attempts.saturating_add(1) >= ROOM_ATTEMPTS_MAX {
+                return Disposition::Dead;
+            }
+            // Half of it at least: what is full now is seldom free at once.
+            let half = room_wait(attempts) / 2;
+            Disposition::Retry {
+                delay: half + jitter(half, seed),
+                counted: true,
+                elsewhere: true,
+            }
+        }
         FailureKind::Transient | FailureKind::Storage | FailureKind::NodeFault => {
             if attempts.saturating_add(1) >= ATTEMPTS_MAX {
                 return Disposition::Dead;
@@ -56,10 +69,17 @@ pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
 
 /// The longest wait after `attempts` earlier failures: exponential, capped.
 pub fn backoff(attempts: u32) -> Duration {
-    // 2^16 times the first wait is far above the cap.
-    BACKOFF_FIRST
-        .saturating_mul(1 << attempts.min(16))
-        .min(BACKOFF_MAX)
+    doubled(BACKOFF_FIRST, attempts).min(BACKOFF_MAX)
+}
+
+/// The longest wait for room after `attempts` earlier failures: exponential, capped.
+fn room_wait(attempts: u32) -> Duration {
+    doubled(ROOM_WAIT_FIRST, attempts).min(ROOM_WAIT_MAX)
+}
+
+fn doubled(first: Duration, times: u32) -> Duration {
+    // 2^16 times either first wait is far above its cap.
+    first.saturating_mul(1 << times.min(16))
 }
 
 /// A part of `longest` that `seed` picks.
@@ -109,18 +129,27 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_room_never_counts_and_waits_a_bounded_time() {
-        for seed in [0, 1, 3_999, 4_000, 4_001, u64::MAX] {
-            let Disposition::Retry {
+    fn a_lack_of_room_is_waited_out_for_a_quarter_of_an_hour_and_then_ends() {
+        for seed in [0, 1, 3_999, u64::MAX] {
+            let (mut attempts, mut waited) = (0, Duration::ZERO);
+            while let Disposition::Retry {
                 delay,
-                counted: false,
-                ..
-            } = decide(FailureKind::Exhausted, 1_000, seed)
-            else {
-                panic!("counted");
-            };
-            assert!((ROOM_WAIT_MIN..=ROOM_WAIT_MIN + ROOM_WAIT_SPREAD).contains(&delay));
+                counted: true,
+                elsewhere: true,
+            } = decide(FailureKind::Exhausted, attempts, seed)
+            {
+                assert!((room_wait(attempts) / 2..=room_wait(attempts)).contains(&delay));
+                waited += delay;
+                attempts += 1;
+                assert!(attempts < 100, "it never ends");
+            }
+            let dead = decide(FailureKind::Exhausted, attempts, seed);
+            assert_eq!((attempts + 1, dead), (ROOM_ATTEMPTS_MAX, Disposition::Dead));
+            let waits = Duration::from_secs(15 * 60)..Duration::from_secs(40 * 60);
+            assert!(waits.contains(&waited), "{waited:?}");
         }
+        let last = decide(FailureKind::Exhausted, u32::MAX, 0);
+        assert_eq!(last, Disposition::Dead);
     }
 
     #[test]
