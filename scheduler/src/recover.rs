@@ -4,6 +4,7 @@
 
 use crate::farm::Farm;
 use crate::lifecycle::probe;
+use crate::policy::retry;
 use crate::{Error, Result};
 use model::job::NewJob;
 use model::plan::Ticket;
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use storage::Storage;
 use store::Submitted;
 use tracing::{info, warn};
+
+/// Calls of one step before its error ends the recovery: a hiccup of storage should not keep a farm from
+/// starting, and an outage should be seen by whoever starts it.
+const TRIES: u32 = 3;
 
 /// The number that makes tokens of a rebuilt store greater than those of the lost one: `epoch.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,16 +38,42 @@ pub async fn current_epoch(storage: &Storage) -> Result<u32> {
 }
 
 /// Raises the epoch and returns it. Called once before a store that has lost its state, such as a new
-/// memory store, grants anything.
+/// memory store, grants anything. An error that may pass is met with up to two more tries; one that was
+/// carried out all the same raises the epoch twice, which harms nobody.
 pub async fn raise_epoch(storage: &Storage) -> Result<u32> {
-    let raised = storage
-        .update_json(layout::EPOCH, |old: Option<Epoch>| {
-            Some(Epoch {
-                epoch: old.unwrap_or_default().epoch.saturating_add(1),
-            })
+    let raise = |old: Option<Epoch>| {
+        Some(Epoch {
+            epoch: old.unwrap_or_default().epoch.saturating_add(1),
         })
-        .await?;
+    };
+    let raised = persist(async || Ok(storage.update_json(layout::EPOCH, raise).await?)).await?;
     Ok(raised.unwrap_or_default().epoch)
+}
+
+/// Calls until it succeeds, fails for good or has failed [`TRIES`] times, with growing waits between.
+async fn persist<T>(mut call: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    for tried in 0..TRIES - 1 {
+        match call().await {
+            Err(error) if may_pass(&error) => {
+                warn!(tried, %error, "recovery tries again");
+                let half = retry::backoff(tried) / 2;
+                tokio::time::sleep(half + retry::jitter(half, rand::random())).await;
+            }
+            answer => return answer,
+        }
+    }
+    call().await
+}
+
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Storage(error) => matches!(
+            error,
+            storage::Error::Failed { .. } | storage::Error::Raced { .. }
+        ),
+        Error::Store(error) => matches!(error, store::Error::Unavailable { .. }),
+        _ => false,
+    }
 }
 
 /// What a recovery found.
@@ -58,12 +89,14 @@ pub struct Recovered {
     pub unreadable: u32,
 }
 
-/// Submits the jobs in storage that have not ended and that the store does not know.
+/// Submits the jobs in storage that have not ended and that the store does not know. Each step that
+/// fails for a moment is tried three times in all.
 pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     let mut recovered = Recovered::default();
-    for name in farm.storage().names(layout::JOBS).await? {
+    let names = persist(async || Ok(farm.storage().names(layout::JOBS).await?)).await?;
+    for name in names {
         let Ok(job) = JobId::new(name) else { continue };
-        match recover_job(farm, &job).await {
+        match persist(async || recover_job(farm, &job).await).await {
             Ok(Found::Submitted) => recovered.submitted += 1,
             Ok(Found::Known) => recovered.known += 1,
             Ok(Found::Ended) => recovered.ended += 1,
@@ -122,7 +155,53 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Storage, current_epoch, raise_epoch};
+    use super::{Storage, TRIES, current_epoch, persist, raise_epoch};
+    use crate::{Error, Result};
+    use model::layout;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_may_pass_is_met_three_times_and_no_other() {
+        let may_pass = || store::Error::Unavailable {
+            reason: "a hiccup".to_owned(),
+        };
+        let lasts = || store::Error::NotFound {
+            what: "job",
+            id: "j1".to_owned(),
+        };
+        for (fails, error, calls, succeeds) in [
+            (TRIES - 1, may_pass(), TRIES, true),
+            (TRIES, may_pass(), TRIES, false),
+            (1, lasts(), 1, false),
+        ] {
+            let mut called = 0;
+            let error = &error;
+            let answer: Result<()> = persist(async || {
+                called += 1;
+                match (called <= fails, error) {
+                    (false, _) => Ok(()),
+                    (true, store::Error::NotFound { .. }) => Err(Error::Store(lasts())),
+                    (true, _) => Err(Error::Store(may_pass())),
+                }
+            })
+            .await;
+            assert_eq!((called, answer.is_ok()), (calls, succeeds), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_epoch_is_raised_through_a_hiccup_of_storage() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+        let in_the_way = folder.path().join(layout::EPOCH);
+        std::fs::create_dir(&in_the_way).unwrap();
+        let free_the_way = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            std::fs::remove_dir(&in_the_way).unwrap();
+        };
+        let (raised, ()) = tokio::join!(raise_epoch(&storage), free_the_way);
+        assert_eq!(raised.unwrap(), 2);
+    }
 
     #[tokio::test]
     async fn every_rebuilt_store_gets_an_epoch_that_none_had_before() {
