@@ -1,5 +1,6 @@
 //! Makes all outputs of a sound track.
 
+use super::allowance::Allowance;
 use super::context::Context;
 use super::reuse;
 use super::single::Outcome;
@@ -33,6 +34,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     let given = Given {
         plan: loaded.json.clone(),
         source,
+        allowance: Allowance::of_sound(&track.outputs, plan.audio_borders.len(), plan.duration),
         ..Given::default()
     };
     let work = Work::Audio { index };

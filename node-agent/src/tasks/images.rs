@@ -1,5 +1,6 @@
 //! Makes sprites and poster from the tiles that the encode task left behind.
 
+use super::allowance::Allowance;
 use super::context::{Context, in_order};
 use super::reuse;
 use super::single::Outcome;
@@ -32,6 +33,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         plan: loaded.json.clone(),
         source,
         followers,
+        allowance: Allowance::of_images(&plan.profile.images, video.grid.frames, plan.tile_frames),
     };
     let mut running = Running::start(context, attempt, Work::Images { segments }, given).await?;
     let mut put = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! The tasks, one file for each kind. All write their result to storage before they commit, and all
 //! may be repeated: what is there already is found by its content key or replaced by equal bytes.
 
+mod allowance;
 mod audio;
 mod context;
 mod encode;

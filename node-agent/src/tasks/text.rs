@@ -1,5 +1,6 @@
 //! Makes a text track, from a stream of the source or from a file beside it.
 
+use super::allowance::Allowance;
 use super::context::Context;
 use super::reuse;
 use super::single::Outcome;
@@ -46,6 +47,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     let given = Given {
         plan: loaded.json.clone(),
         source: Some(source),
+        allowance: Allowance::of_text(),
         ..Given::default()
     };
     let mut running = Running::start(context, attempt, Work::Text { index }, given).await?;

@@ -1,5 +1,6 @@
 //! One request to a worker, from a spare process to the checked end of its events.
 
+use super::allowance::Allowance;
 use super::context::Context;
 use crate::agent::{Attempt, Stop};
 use crate::transfer::SourceReader;
@@ -22,6 +23,8 @@ pub(super) struct Given {
     pub(super) source: Option<SourceReader>,
     /// Facts and tiles, for images.
     pub(super) followers: Vec<(PictureFacts, Bytes)>,
+    /// What it may send as pieces.
+    pub(super) allowance: Allowance,
 }
 
 /// A worker at work. Dropping it kills the worker.
@@ -30,6 +33,7 @@ pub(super) struct Running {
     pub(super) events: mpsc::Receiver<Made>,
     result: JoinHandle<Result<Vec<u8>, Failure>>,
     stop: CancellationToken,
+    allowance: Allowance,
 }
 
 impl Running {
@@ -57,6 +61,7 @@ impl Running {
             events,
             result,
             stop,
+            allowance: given.allowance,
         })
     }
 
@@ -75,7 +80,7 @@ impl Drop for Running {
 
 impl Running {
     /// The next part of the result of work that has one; `None` when the worker has ended. Fails when
-    /// the attempt is called off.
+    /// the attempt is called off, and when the worker sends more than it may.
     pub(super) async fn piece(
         &mut self,
         attempt: &Attempt,
@@ -87,7 +92,11 @@ impl Running {
                 made = self.events.recv() => made,
             };
             match made {
-                Some(Made::Piece { output, bytes }) => return Ok(Some((output, bytes.into()))),
+                Some(Made::Piece { output, bytes }) => {
+                    let place = attempt.task().name.as_str();
+                    self.allowance.take(place, bytes.len())?;
+                    return Ok(Some((output, bytes.into())));
+                }
                 Some(Made::Progress { done, .. }) => {
                     attempt.progress(0, done.min(100), 100, None);
                 }
