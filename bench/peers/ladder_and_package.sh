@@ -7,6 +7,10 @@ set -euo pipefail
 source=$1 out=$2 gop=$3 segment=$4 tile=$5
 shift 5
 mkdir -p "$out"
+# The muxer wants one aspect for all rungs, and rounding to even sizes makes small ones differ.
+top=${!#}
+aspect=${top%%:*}
+aspect=${aspect/x//}
 
 filters="[0:v]split=$(($# + 2))"
 for ((i = 0; i < $# + 2; i++)); do filters+="[v$i]"; done
@@ -15,7 +19,7 @@ inputs=()
 i=0
 for rung in "$@"; do
     IFS=: read -r size crf maxrate bufsize preset <<<"$rung"
-    filters+=";[v$i]scale=${size/x/:}:flags=lanczos,format=yuv420p,setsar=1[o$i]"
+    filters+=";[v$i]scale=${size/x/:}:flags=lanczos,format=yuv420p,setdar=$aspect[o$i]"
     maps+=(-map "[o$i]" -c:v libx264 -preset "$preset" -crf "$crf" -maxrate "$maxrate" -bufsize "$bufsize"
         -g "$gop" -keyint_min "$gop" -force_key_frames "expr:gte(t,n_forced*$segment)" -sc_threshold 0
         -flags +cgop "$out/$i.mp4")
