@@ -19,7 +19,7 @@ inputs=()
 i=0
 for rung in "$@"; do
     IFS=: read -r size crf maxrate bufsize preset <<<"$rung"
-    filters+=";[v$i]scale=${size/x/:}:flags=lanczos,format=yuv420p,setdar=$aspect[o$i]"
+    filters+=";[v$i]scale=${size/x/:}:flags=lanczos,format=yuv420p,setdar=${aspect}[o$i]"
     maps+=(-map "[o$i]" -c:v libx264 -preset "$preset" -crf "$crf" -maxrate "$maxrate" -bufsize "$bufsize"
         -g "$gop" -keyint_min "$gop" -force_key_frames "expr:gte(t,n_forced*$segment)" -sc_threshold 0
         -flags +cgop "$out/$i.mp4")
