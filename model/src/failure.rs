@@ -20,7 +20,7 @@ pub enum FailureKind {
     Storage,
     /// Network, time-out, a busy service: the same try may succeed later.
     Transient,
-    /// No room: memory, scratch, sessions. Tried again without counting an attempt.
+    /// No room: memory, disk, sessions. Waited out for longer than other failures, then given up.
     Exhausted,
     /// The node or its worker broke. Tried again, elsewhere if there is an elsewhere.
     NodeFault,
