@@ -254,7 +254,7 @@ fn joined_segments(out: &Path, rendition: &str, scratch: &Path) -> anyhow::Resul
     let title = title
         .context("nothing was published")?
         .path()
-        .join("v1")
+        .join("v1/video")
         .join(rendition);
     let mut names: Vec<PathBuf> = std::fs::read_dir(&title)?
         .flatten()

@@ -85,10 +85,12 @@ fn human(printer: Printer, output: &Output<'_>, waiting_for: &str) {
         }
     }
     if output.phase == Phase::Review.as_str() {
-        printer.line(&format!(
-            "answer with: magpie review approve|reject {}",
-            output.job
-        ));
+        printer.line(&match output.extra {
+            Some(_) => {
+                "answer with the same command and --review approve or --review reject".to_owned()
+            }
+            None => format!("answer with: magpie review approve|reject {}", output.job),
+        });
     }
     if let Some(published) = &output.published {
         let root = output
