@@ -1,80 +1,134 @@
-// The farm as it is now, from the live feed. Everything that comes from outside is set as text, never as HTML.
-const by = (id) => document.getElementById(id);
-const make = (tag, text = "", kind = "") => Object.assign(document.createElement(tag), { textContent: text, className: kind });
-const ago = (ms, now) => { const s = Math.max(0, Math.round((now - ms) / 1000)); return s < 60 ? `${s} s ago` : s < 3600 ? `${Math.floor(s / 60)} min ago` : `${Math.floor(s / 3600)} h ago`; };
-const rest = (s) => s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
+// The farm as it is now, from the live feed.
+import { ago, by, follow, hide, kind, make, span, text } from "/assets/dom.js";
+import { FREE_SLOT, button, drawJob, failureBox, jobPath, newJob } from "/assets/job.js";
+
+const RETRY_MS = 5000;
+
+function notice(message) {
+  text(by("notice"), message);
+  hide(by("notice"), !message);
+}
+
+function state(name, says) {
+  text(by("state"), says);
+  kind(by("state"), `pill ${name}`);
+}
 
 async function act(path, body) {
-  const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-  if (!answer.ok) alert(await answer.text());
-}
-const button = (text, path, body) => Object.assign(make("button", text), { onclick: () => act(path, body) });
-
-function figures(farm) {
-  const busy = farm.nodes.reduce((sum, node) => sum + node.holds.length, 0);
-  const slots = farm.nodes.reduce((sum, node) => sum + node.info.slots, 0);
-  const all = [["jobs open", farm.capacity.depth.jobs], ["chunks queued", farm.capacity.depth.chunks_queued], ["chunks running", farm.capacity.depth.chunks_held],
-    ["work left", rest(farm.capacity.depth.seconds_left / Math.max(1, slots))], ["slots busy", `${busy}/${slots}`], ["dead", farm.capacity.depth.dead]];
-  by("figures").replaceChildren(...all.map(([name, value]) => { const box = make("div", "", "figure"); box.append(make("b", value), make("span", name)); return box; }));
-}
-
-function strip(task) {
-  const box = make("div", "", "strip");
-  const cells = Array.from({ length: Math.min(task.units, 600) }, () => ["", "queued"]);
-  // A title of many hours has more segments than the strip has room for: several share a cell.
-  const cell = (unit) => Math.floor(unit * cells.length / Math.max(1, task.units));
-  const paint = (unit, kind, text) => { if (cells[cell(unit)]) cells[cell(unit)] = [kind, text]; };
-  for (const chunk of task.chunks) {
-    for (let unit = chunk.next; unit < chunk.end; unit++) if (task.state === "dead") paint(unit, "dead", `${unit}: dead`);
-    const kind = task.state === "dead" ? "dead" : chunk.stolen_from ? "stolen" : "running";
-    for (const unit of chunk.claimed) paint(unit, kind, `${unit}: ${chunk.lease ? chunk.lease.node : "queued"}`);
+  notice("");
+  try {
+    const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    if (!answer.ok) notice(`Refused: ${(await answer.text()) || answer.statusText}`);
+  } catch (error) {
+    notice(`The farm did not answer: ${error.message}`);
   }
-  for (const [unit, record] of task.committed) paint(unit, record.reused ? "reused" : "done", `${unit}: ${record.node}, ${record.elapsed_ms} ms`);
-  box.append(...cells.map(([kind, text]) => Object.assign(make("i", "", kind), { title: text })));
-  return box;
 }
 
-function job(one, now) {
-  const box = make("section");
-  const head = make("div", "", "row");
-  head.append(make("b", one.job.title), make("span", one.job.phase, `phase ${one.job.phase}`), make("span", one.job.id, "muted"), make("span", `accepted ${ago(one.job.accepted_at_ms, now)}`, "muted"));
-  if (one.waiting_for) head.append(make("span", `waits for ${one.waiting_for}`, "muted"));
-  const path = `/api/jobs/${encodeURIComponent(one.job.id)}`;
-  if (one.job.phase === "review") head.append(button("Approve", `${path}/review`, { answer: "approve" }), button("Reject", `${path}/review`, { answer: "reject" }));
-  if (one.job.phase === "failed") head.append(button("Retry", `${path}/retry`, {}));
-  if (["probing", "processing", "packaging"].includes(one.job.phase)) head.append(button("Cancel", `${path}/cancel`, {}));
-  if (one.job.phase === "published") head.append(Object.assign(make("a", "watch"), { href: `/watch/${encodeURIComponent(one.job.title)}` }));
-  box.append(head);
-  if (one.job.failure) box.append(make("p", `${one.job.failure.kind} in ${one.job.failure.place}: ${one.job.failure.message}`, "error"));
-  for (const task of one.tasks) {
-    const row = make("div", "", "task");
-    row.append(make("small", task.id.split("/").pop()), strip(task), make("small", `${task.units_done}/${task.units} ${task.state}`));
-    box.append(row);
+function figures({ capacity }) {
+  const { depth, slots, slots_busy: busy, nodes } = capacity;
+  const left = !depth.seconds_left ? "none" : slots ? `~${span(depth.seconds_left / slots)}` : "stands still";
+  const all = [["Jobs open", depth.jobs], ["Chunks queued", depth.chunks_queued], ["Chunks running", depth.chunks_held],
+    ["Units left", depth.units_left], ["Work left", left], ["Slots busy", `${busy} / ${slots}`], ["Nodes", nodes], ["Dead letters", depth.dead]];
+  follow(by("figures"), all, ([name]) => name, ([name]) => make("div", "", make("dt", "", name), make("dd")), (box, [name, value]) => {
+    text(box.lastChild, value);
+    kind(box, name === "Dead letters" && value ? "bad" : "");
+  });
+}
+
+// What does not go on by itself, and why.
+function stuck(farm) {
+  const list = [];
+  for (const { job, waiting_for: waits } of farm.jobs) {
+    const add = (why) => list.push({ key: job.id, href: `#job-${job.id}`, name: job.title, why });
+    if (job.phase === "failed" && job.failure) add(`failed: ${job.failure.kind} in ${job.failure.place}`);
+    else if (waits && waits !== FREE_SLOT) add(`waits for ${waits}`);
   }
-  return box;
+  for (const node of farm.nodes) {
+    if (node.draining) list.push({ key: node.info.id, href: "#nodes", name: node.info.id, why: `drains: finishes ${node.holds.length} and takes nothing new` });
+  }
+  hide(by("stuck-section"), !list.length);
+  follow(by("stuck"), list, (one) => one.key, (one) => make("li", "", Object.assign(make("a", "", one.name), { href: one.href }), make("span")),
+    (item, one) => text(item.lastChild, one.why));
 }
 
-function row(body, cells) {
-  const line = body.insertRow();
-  for (const [content, kind] of cells) { const td = line.insertCell(); td.className = kind || ""; td.append(content); }
+// `<job>/<task>#<chunk>` with the title that a person knows.
+function chunkName(id, titles) {
+  const [job, rest] = [id.slice(0, id.indexOf("/")), id.slice(id.indexOf("/") + 1)];
+  return `${titles.get(job) || job} ${rest}`;
+}
+
+const cell = (label, kindName = "") => { const td = make("td", kindName); td.dataset.label = label; return td; };
+
+function newNode() {
+  return make("tr", "", cell("Node", "name"), cell("State"), cell("Slots"), cell("Works on"), cell("Machine", "muted"));
+}
+
+function drawNode(row, node, farm, titles) {
+  const [name, taking, slots, works, machine] = row.children;
+  const { info } = node;
+  text(name, info.id);
+  text(taking, `${node.draining ? "draining" : "takes work"}, seen ${ago(node.seen_at_ms, farm.now_ms)}`);
+  const boxes = Array.from({ length: Math.min(Math.max(info.slots, node.holds.length), 64) }, (_, i) => ({ i, held: node.holds[i] }));
+  if (!slots.firstChild) slots.append(make("span", "slots"), make("span"));
+  follow(slots.firstChild, boxes, (box) => box.i, () => make("i"), (box, { held }) => kind(box, held ? "r" : "q"));
+  text(slots.lastChild, `${node.holds.length} of ${info.slots}`);
+  text(works, node.holds.map((id) => chunkName(id, titles)).join(", ") || "nothing");
+  const memory = `${Math.round(info.memory_bytes / 2 ** 30)} GiB`;
+  text(machine, [info.host, `${info.cores} cores`, memory, info.gpus.join(", ") || "no GPU", `magpie ${info.version}`].join(" · "));
+}
+
+function newDead(chunk) {
+  const job = chunk.chunk.slice(0, chunk.chunk.indexOf("/"));
+  const retry = cell("", "actions");
+  retry.append(button("Retry", () => act(`${jobPath(job)}/retry`, {})));
+  const failure = cell("Last failure");
+  if (chunk.last) failure.append(failureBox(chunk.last.failure));
+  return make("tr", "", cell("Chunk", "name"), failure, cell("Attempts", "number"), cell("Since"), retry);
+}
+
+function drawDead(row, chunk, farm, titles) {
+  const [name, , attempts, since] = row.children;
+  text(name, chunkName(chunk.chunk, titles));
+  text(attempts, chunk.attempts);
+  text(since, `${ago(chunk.dead_at_ms, farm.now_ms)}${chunk.last ? ` on ${chunk.last.node}` : ""}`);
 }
 
 function draw(farm) {
+  const titles = new Map(farm.jobs.map(({ job }) => [job.id, job.title]));
   figures(farm);
-  by("jobs").replaceChildren(...(farm.jobs.length ? farm.jobs.map((one) => job(one, farm.now_ms)) : [make("p", "No jobs yet.", "muted")]));
-  by("nodes").replaceChildren();
-  for (const node of farm.nodes) {
-    row(by("nodes"), [[node.info.id], [node.info.host], [node.info.cores, "number"], [node.info.gpus.join(", ") || "none"], [`${node.holds.length}/${node.info.slots}`, "number"],
-      [`${node.draining ? "draining" : "taking work"}, seen ${ago(node.seen_at_ms, farm.now_ms)}`], [node.holds.join(" ")]]);
-  }
-  by("dead").replaceChildren();
-  for (const chunk of farm.dead) {
-    const last = chunk.failures.at(-1);
-    row(by("dead"), [[chunk.chunk], [chunk.failures.length, "number"], [last ? `${last.failure.kind} on ${last.node}: ${last.failure.message}` : ""],
-      [button("Retry", `/api/jobs/${encodeURIComponent(chunk.chunk.split("/")[0])}/retry`, {})]]);
-  }
+  stuck(farm);
+  follow(by("jobs"), farm.jobs, (one) => one.job.id, newJob, (box, one) => drawJob(box, one, { now: farm.now_ms, act }));
+  hide(by("no-jobs"), farm.jobs.length > 0);
+  follow(by("nodes"), farm.nodes, (node) => node.info.id, newNode, (row, node) => drawNode(row, node, farm, titles));
+  hide(by("no-nodes"), farm.nodes.length > 0);
+  follow(by("dead"), farm.dead, (chunk) => `${chunk.chunk} ${chunk.dead_at_ms}`, newDead, (row, chunk) => drawDead(row, chunk, farm, titles));
+  hide(by("dead-table"), farm.dead.length === 0);
+  hide(by("no-dead"), farm.dead.length > 0);
 }
 
-const feed = new EventSource("/api/live");
-feed.onmessage = (event) => { by("state").textContent = "live"; draw(JSON.parse(event.data)); };
-feed.onerror = () => { by("state").textContent = "the feed is interrupted, trying again…"; };
+let feed = null;
+function watch() {
+  feed = new EventSource("/api/live");
+  feed.onmessage = (event) => {
+    const farm = JSON.parse(event.data);
+    if (farm.error) return state("failed", `not up to date: ${farm.error}`);
+    state("published", "live");
+    draw(farm);
+  };
+  feed.onerror = () => {
+    state("failed", "not up to date: the scheduler does not answer, trying again…");
+    // The browser tries again by itself after a lost connection, but not after a refusal.
+    if (feed?.readyState === EventSource.CLOSED) setTimeout(() => { if (!document.hidden) rewatch(); }, RETRY_MS);
+  };
+}
+function rewatch() {
+  feed?.close();
+  watch();
+}
+// Browsers keep six connections to a host: a page that nobody looks at gives its own back.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) return rewatch();
+  feed?.close();
+  state("", "paused");
+});
+watch();

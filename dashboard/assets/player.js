@@ -1,64 +1,194 @@
-// Plays a published title with hls.js and shows its sprite tiles on the seek bar.
-const by = (id) => document.getElementById(id);
-const [video, quality, sound, captions, state, seek, preview] =
-  ["video", "quality", "sound", "captions", "state", "seek", "preview"].map(by);
-const name = decodeURIComponent(location.pathname.split("/").pop());
-const options = (select, entries, chosen) => select.replaceChildren(...entries.map(([value, text]) => new Option(text, value, false, value === chosen)));
+// Plays a published title with hls.js, or with the browser's own HLS, and shows its sprite tiles above
+// the seek bar. A title without pictures gets the same controls and no stage.
+import { by, clock, hide, make, text } from "/assets/dom.js";
+
+/* global Hls */
+const [video, quality, sound, captions, seek, preview, stage] = ["video", "quality", "sound", "captions", "seek", "preview", "stage"].map(by);
+const SEEK_SECONDS = 5;
+
+function fail(message) {
+  text(by("notice"), message);
+  hide(by("notice"), false);
+}
+
+// Fills a menu; one with nothing to choose is not shown.
+function menu(select, entries, chosen) {
+  select.replaceChildren(...entries.map(([value, name]) => new Option(name, value, false, String(value) === String(chosen))));
+  hide(select.parentElement, entries.length < 2);
+}
+
 const seconds = (stamp) => stamp.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
 
 async function tiles(url) {
   const answer = await fetch(url);
   if (!answer.ok) return [];
-  return [...(await answer.text()).matchAll(/([\d:.]+) --> ([\d:.]+)[^\n]*\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)/g)].map((m) => (
-    { start: seconds(m[1]), end: seconds(m[2]), sheet: new URL(m[3], answer.url).href, x: m[4], y: m[5], w: m[6], h: m[7] }));
+  const cues = (await answer.text()).matchAll(/([\d:.]+) --> ([\d:.]+)[^\n]*\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)/g);
+  return [...cues].map(([, start, end, sheet, ...box]) => {
+    const [x, y, w, h] = box.map(Number);
+    return { start: seconds(start), end: seconds(end), sheet: new URL(sheet, answer.url).href, x, y, w, h };
+  });
 }
 
-function scrubber(list) {
-  const at = (event) => Math.min(Math.max(event.offsetX / seek.clientWidth, 0), 1) * (video.duration || 0);
-  seek.addEventListener("mousemove", (event) => {
-    const time = at(event);
-    const tile = list.find((one) => time < one.end) || list.at(-1);
-    if (!tile) return;
-    Object.assign(preview.style, { display: "block", left: `${Math.max(0, event.offsetX - 64)}px`, width: `${tile.w}px`, height: `${tile.h}px`,
-      backgroundImage: `url("${tile.sheet}")`, backgroundPosition: `-${tile.x}px -${tile.y}px` });
+// The tile of a moment above the seek bar, kept inside of it.
+function show(list, time) {
+  const tile = list.find((one) => time < one.end) || list.at(-1);
+  const width = tile ? tile.w : 64;
+  const share = video.duration ? time / video.duration : 0;
+  const left = Math.min(Math.max(share * seek.clientWidth - width / 2, 0), seek.clientWidth - width);
+  Object.assign(preview.style, { left: `${left}px`, width: `${width}px`, height: tile ? `${tile.h}px` : "1.6rem",
+    backgroundImage: tile ? `url("${tile.sheet}")` : "none", backgroundPosition: tile ? `-${tile.x}px -${tile.y}px` : "0 0" });
+  text(preview.firstElementChild, clock(time));
+  hide(preview, false);
+}
+
+function scrubber(tilesOf) {
+  const pointed = (event) => {
+    const box = seek.getBoundingClientRect();
+    return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * (video.duration || 0);
+  };
+  const leave = () => hide(preview, true);
+  seek.addEventListener("pointermove", (event) => show(tilesOf(), pointed(event)));
+  seek.addEventListener("pointerleave", leave);
+  seek.addEventListener("blur", leave);
+  seek.addEventListener("input", () => {
+    video.currentTime = Number(seek.value);
+    show(tilesOf(), Number(seek.value));
   });
-  seek.addEventListener("mouseleave", () => { preview.style.display = "none"; });
-  seek.addEventListener("input", () => { video.currentTime = (seek.value / 1000) * (video.duration || 0); });
-  video.addEventListener("timeupdate", () => { if (video.duration) seek.value = (video.currentTime / video.duration) * 1000; });
+}
+
+function clockwork() {
+  const now = () => {
+    const length = Number.isFinite(video.duration) ? video.duration : 0;
+    if (Number(seek.max) !== length) seek.max = length;
+    seek.value = video.currentTime;
+    const says = `${clock(video.currentTime)} / ${clock(length)}`;
+    text(by("time"), says);
+    seek.setAttribute("aria-valuetext", says);
+  };
+  for (const event of ["timeupdate", "durationchange", "seeking"]) video.addEventListener(event, now);
+  const playing = () => text(by("play"), video.paused ? "Play" : "Pause");
+  for (const event of ["play", "pause", "ended"]) video.addEventListener(event, playing);
+  video.addEventListener("volumechange", () => {
+    by("mute").setAttribute("aria-pressed", video.muted);
+    text(by("mute"), video.muted ? "Unmute" : "Mute");
+    by("volume").value = video.muted ? 0 : video.volume;
+  });
+  video.addEventListener("error", () => fail(`Playback stopped: ${video.error?.message || "the browser cannot play this title"}`));
+}
+
+function toggle() {
+  if (!video.paused) return video.pause();
+  video.play().catch((error) => { if (error.name !== "AbortError") fail(`Playback did not start: ${error.message}`); });
+}
+const mute = () => { video.muted = !video.muted; };
+function full() {
+  if (document.fullscreenElement) return document.exitFullscreen();
+  // An iPhone fills its screen with the video alone.
+  return stage.requestFullscreen ? stage.requestFullscreen() : video.webkitEnterFullscreen?.();
+}
+function turnCaptions() {
+  if (captions.options.length < 2) return;
+  captions.value = captions.value === "-1" ? captions.options[1].value : "-1";
+  captions.dispatchEvent(new Event("change"));
+}
+const step = (change) => { video.currentTime = Math.min(Math.max(video.currentTime + change, 0), video.duration || 0); };
+
+function controls() {
+  by("play").onclick = toggle;
+  video.onclick = toggle;
+  by("mute").onclick = mute;
+  by("full").onclick = full;
+  by("volume").oninput = () => { video.volume = Number(by("volume").value); video.muted = video.volume === 0; };
+  const keys = { " ": toggle, k: toggle, m: mute, f: full, c: turnCaptions, ArrowLeft: () => step(-SEEK_SECONDS), ArrowRight: () => step(SEEK_SECONDS) };
+  document.addEventListener("keydown", (event) => {
+    // A key that a menu, a link or a button understands is theirs; the seek bar's arrows are ours.
+    const own = event.target.closest("select, button, a, input:not(#seek)");
+    const act = keys[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey || (own && !/^[mfc]$/.test(event.key)) || event.target.closest("select")) return;
+    event.preventDefault();
+    act();
+  });
+  hide(by("controls"), false);
+}
+
+const rate = (bits) => (bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mb/s` : `${Math.round(bits / 1000)} kb/s`);
+const levelName = (level) => (level.height ? `${level.height}p · ${rate(level.bitrate)}` : rate(level.bitrate));
+
+function soundName(track) {
+  const channels = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[Number.parseInt(track.channels, 10)];
+  const known = track.name || track.lang || "sound";
+  return channels && !known.includes(channels) ? `${known} · ${channels}` : known;
 }
 
 function choices(hls) {
-  hls.on(Hls.Events.MANIFEST_PARSED, () => {
-    options(quality, [["-1", "automatic"], ...hls.levels.map((level, i) => [String(i), `${level.width}×${level.height} · ${Math.round(level.bitrate / 1000)} kb/s`])], "-1");
+  const on = (event, act) => hls.on(Hls.Events[event], (_, data) => act(data));
+  on("MANIFEST_PARSED", () => {
+    menu(quality, [[-1, "automatic"], ...hls.levels.map((level, i) => [i, levelName(level)])], -1);
+    if (hls.levels.length < 2) hide(quality.parentElement, true);
   });
-  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => options(sound, hls.audioTracks.map((track, i) => [String(i), track.name]), String(hls.audioTrack)));
-  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => options(captions, [["-1", "off"], ...hls.subtitleTracks.map((track, i) => [String(i), track.name])], "-1"));
-  quality.onchange = () => { hls.currentLevel = Number(quality.value); };
+  on("AUDIO_TRACKS_UPDATED", () => menu(sound, hls.audioTracks.map((track, i) => [i, soundName(track)]), hls.audioTrack));
+  // A level may come with another group of sound tracks.
+  on("AUDIO_TRACK_SWITCHED", ({ id }) => { sound.value = id; });
+  on("SUBTITLE_TRACKS_UPDATED", () => menu(captions, [[-1, "off"], ...hls.subtitleTracks.map((track, i) => [i, track.name || track.lang])], -1));
+  quality.onchange = () => { hls.nextLevel = Number(quality.value); };
   sound.onchange = () => { hls.audioTrack = Number(sound.value); };
   captions.onchange = () => { hls.subtitleTrack = Number(captions.value); hls.subtitleDisplay = captions.value !== "-1"; };
-  hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => { state.textContent = `playing ${hls.levels[level].height}p`; });
-  hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) { state.textContent = `playback stopped: ${data.details}`; state.className = "error"; } });
+  on("LEVEL_SWITCHED", ({ level }) => text(by("state"), `Now at ${levelName(hls.levels[level])}.`));
+  on("ERROR", (data) => {
+    const status = data.response?.code ? `, HTTP ${data.response.code}` : "";
+    const where = data.url ? ` (${new URL(data.url, location).pathname}${status})` : "";
+    if (data.fatal) fail(`Playback stopped: ${data.details}${where}`);
+  });
+}
+
+async function entryOf(name) {
+  const answer = await fetch(`/catalog/${encodeURIComponent(name)}`);
+  if (answer.status === 404) throw new Error(`There is no published title ${name}.`);
+  if (!answer.ok) throw new Error(`The catalog could not be read: ${(await answer.text()) || answer.statusText}`);
+  return answer.json();
+}
+
+function links(root, entry) {
+  for (const [name, path] of [["HLS", entry.hls], ["DASH", entry.dash]]) {
+    const link = Object.assign(make("a", "", location.origin + root + path), { href: root + path });
+    by("links").append(make("dt", "muted", name), make("dd", "", link));
+  }
+}
+
+// Pictures bring a poster and tiles; their files are asked for only where there are pictures.
+async function pictures(root, found) {
+  stage.classList.toggle("sound-only", !found);
+  hide(by("full"), !found);
+  if (!found) return [];
+  video.poster = `${root}images/poster.jpg`;
+  return tiles(`${root}images/thumbnails.vtt`);
 }
 
 async function start() {
-  const answer = await fetch(`/catalog/${encodeURIComponent(name)}`);
-  if (!answer.ok) throw new Error(answer.status === 404 ? "there is no such published title" : await answer.text());
-  const entry = await answer.json();
+  const entry = await entryOf(decodeURIComponent(location.pathname.split("/").pop()));
   const root = `/${entry.path}/`;
-  document.title = by("title").textContent = `${entry.title} · version ${entry.version}`;
-  for (const path of [entry.hls, entry.dash]) {
-    const link = Object.assign(document.createElement("a"), { href: root + path, textContent: location.origin + root + path });
-    by("links").append(link);
-  }
-  scrubber(await tiles(`${root}images/thumbnails.vtt`));
-  video.poster = `${root}images/poster.jpg`;
+  text(by("title"), entry.title);
+  document.title = `${entry.title} · Magpie`;
+  text(by("state"), `Version ${entry.version}, ${clock(entry.duration[0] / entry.duration[1])}.`);
+  links(root, entry);
+  let list = [];
+  for (const select of [quality, sound, captions]) menu(select, [], -1);
+  clockwork();
+  controls();
+  scrubber(() => list);
   if (Hls.isSupported()) {
     const hls = new Hls();
     choices(hls);
+    hls.on(Hls.Events.MANIFEST_PARSED, async (_, { levels }) => { list = await pictures(root, levels.some((level) => level.height || level.videoCodec)); });
     hls.loadSource(root + entry.hls);
     hls.attachMedia(video);
-  } else {
+  } else if (video.canPlayType("application/vnd.apple.mpegurl")) {
+    // The browser has its own menus then.
+    video.controls = true;
     video.src = root + entry.hls;
+    video.addEventListener("loadedmetadata", async () => { list = await pictures(root, video.videoWidth > 0); });
+  } else {
+    throw new Error("This browser can play neither HLS nor media from scripts.");
   }
 }
-start().catch((error) => { state.textContent = error.message; state.className = "error"; });
+start().catch((error) => { hide(stage, true); fail(error.message); });

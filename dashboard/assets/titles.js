@@ -1,27 +1,31 @@
-// The list of published titles.
-const state = document.getElementById("state");
-const cell = (row, text, kind) => { const td = row.insertCell(); td.textContent = text; if (kind) td.className = kind; return td; };
-const length = ([num, den]) => { const s = Math.round(num / den); return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`; };
-fetch("/catalog").then(async (answer) => {
-  if (!answer.ok) throw new Error(await answer.text());
+// The list of published titles, newest first.
+import { by, clock, make } from "/assets/dom.js";
+
+const link = (path, name, kind = "") => Object.assign(make("a", kind, name), { href: path });
+
+function card(title) {
+  const watch = `/watch/${encodeURIComponent(title.title)}`;
+  const picture = make("img");
+  Object.assign(picture, { src: `/${title.path}/images/poster.jpg`, alt: "", loading: "lazy" });
+  // A title without pictures has no poster.
+  picture.onerror = () => picture.replaceWith(make("span", "", "sound"));
+  const poster = Object.assign(make("a", "poster", picture), { href: watch, tabIndex: -1 });
+  poster.setAttribute("aria-hidden", "true");
+  const published = new Date(title.published_at_ms).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return make("li", "", poster, link(watch, title.title, "title"),
+    make("span", "muted", `${clock(title.duration[0] / title.duration[1])} · version ${title.version} · ${published}`),
+    make("span", "manifests", link(`/${title.path}/${title.hls}`, "HLS"), link(`/${title.path}/${title.dash}`, "DASH")));
+}
+
+async function list() {
+  const answer = await fetch("/catalog");
+  if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
   const titles = await answer.json();
-  const body = document.getElementById("titles");
-  for (const title of titles) {
-    const row = body.insertRow();
-    const link = document.createElement("a");
-    link.href = `/watch/${title.title}`;
-    link.textContent = title.title;
-    cell(row, "").append(link);
-    cell(row, title.version, "number");
-    cell(row, length(title.duration), "number");
-    cell(row, new Date(title.published_at_ms).toLocaleString());
-    const manifests = cell(row, "");
-    for (const [name, path] of [["HLS", title.hls], ["DASH", title.dash]]) {
-      const manifest = document.createElement("a");
-      manifest.href = `/${title.path}/${path}`;
-      manifest.textContent = name;
-      manifests.append(manifest, " ");
-    }
-  }
-  state.textContent = titles.length ? "" : "Nothing is published yet.";
-}).catch((error) => { state.textContent = `The catalog could not be read: ${error.message}`; state.className = "error"; });
+  titles.sort((one, other) => other.published_at_ms - one.published_at_ms);
+  by("titles").replaceChildren(...titles.map(card));
+  by("state").textContent = titles.length ? "" : "Nothing is published yet.";
+}
+list().catch((error) => {
+  by("state").textContent = `The catalog could not be read: ${error.message}`;
+  by("state").className = "notice";
+});

@@ -5,6 +5,8 @@ mod assets;
 mod live;
 mod origin;
 mod player;
+mod snapshot;
+mod strip;
 
 pub use live::farm;
 pub use player::titles;

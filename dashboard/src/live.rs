@@ -2,9 +2,9 @@
 //! want done. One task looks at the farm and all open pages share what it saw, so a hundred
 //! watchers cost as much as one.
 
+use crate::snapshot::Looker;
 use crate::{assets, player};
-use axum::extract::Request;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -12,9 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::JobId;
-use model::job::{JobFilter, Phase, ReviewAnswer};
-use model::node::NodeRecord;
-use scheduler::{Capacity, Handle, JobDetail};
+use model::job::ReviewAnswer;
+use scheduler::Handle;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -22,23 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::Storage;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 
 /// Distance of two looks while a page is open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Jobs on the page, newest first; the rest is in `magpie jobs`.
-const JOBS_SHOWN: u32 = 30;
-
-#[derive(Serialize)]
-struct Farm<D> {
-    now_ms: u64,
-    capacity: Capacity,
-    nodes: Vec<NodeRecord>,
-    jobs: Vec<JobDetail>,
-    dead: Vec<D>,
-}
 
 #[derive(Clone)]
 struct Page {
@@ -58,7 +46,6 @@ pub fn farm(handle: Handle, storage: Storage) -> Router {
     tokio::spawn(look(page.clone()));
     let live = Router::new()
         .route("/", get(|| async { assets::farm_page() }))
-        .route("/assets/farm.js", get(|| async { assets::farm_script() }))
         .route("/api/live", get(feed))
         .route("/api/jobs/{job}", get(job))
         .route("/api/jobs/{job}/review", post(review))
@@ -71,9 +58,11 @@ pub fn farm(handle: Handle, storage: Storage) -> Router {
 /// Looks at the farm while anybody watches; ends when nobody can watch any more.
 async fn look(page: Page) {
     let mut interval = tokio::time::interval(LOOK_EVERY);
+    // A farm that answers slowly must not be asked faster for it.
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The page in this task's own hands keeps one sender alive beside those of the router.
     let senders = Arc::downgrade(&page.seen);
-    let handle = page.handle.clone();
+    let mut looker = Looker::new(page.handle.clone());
     drop(page);
     loop {
         interval.tick().await;
@@ -83,33 +72,16 @@ async fn look(page: Page) {
         if seen.receiver_count() == 0 {
             continue;
         }
-        match snapshot(&handle).await {
-            Ok(text) => drop(seen.send_replace(text)),
-            Err(error) => tracing::warn!(%error, "the farm could not be looked at"),
-        }
+        let text = match looker.look().await {
+            Ok(snapshot) => serde_json::to_string(&snapshot).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "the farm could not be looked at");
+                // An old picture that looks live would be worse than none.
+                serde_json::json!({ "error": error.to_string() }).to_string()
+            }
+        };
+        seen.send_replace(text.into());
     }
-}
-
-async fn snapshot(handle: &Handle) -> scheduler::Result<Arc<str>> {
-    let listed = handle.jobs(&JobFilter::default(), "", JOBS_SHOWN).await?;
-    let mut jobs = Vec::with_capacity(listed.jobs.len());
-    for record in listed.jobs {
-        jobs.push(handle.detail(&record.id).await?);
-    }
-    // Jobs that a person or the farm still has to do with come first.
-    jobs.sort_by_key(|detail| match detail.job.phase {
-        Phase::Review => 0,
-        phase if !phase.is_final() => 1,
-        _ => 2,
-    });
-    let farm = Farm {
-        now_ms: handle.now_ms().await?,
-        capacity: handle.capacity().await?,
-        nodes: handle.nodes().await?,
-        jobs,
-        dead: handle.dead().await?,
-    };
-    Ok(serde_json::to_string(&farm).unwrap_or_default().into())
 }
 
 async fn feed(

@@ -26,11 +26,7 @@ pub(crate) fn playing(storage: Storage) -> Router {
     Router::new()
         .route("/watch/{title}", get(|| async { assets::player_page() }))
         .route("/published", get(|| async { assets::titles_page() }))
-        .route(
-            "/assets/titles.js",
-            get(|| async { assets::titles_script() }),
-        )
-        .merge(assets::shared())
+        .merge(assets::files())
         .merge(catalog)
         .merge(origin::router(storage))
 }
