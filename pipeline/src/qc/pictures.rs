@@ -1,4 +1,6 @@
-//! Rules about pictures: black, frozen, lost.
+//! Rules about pictures: black, frozen, lost. A title that is black from end to end is a finding at
+//! any length, and one that stands still from end to end is one from [`FROZEN_SECONDS`] on: the length
+//! of the profile's rule is about a part of a title.
 
 use super::Report;
 use model::facts::PictureFacts;
@@ -17,6 +19,10 @@ const SAME_DIFFERENCE: u16 = 65;
 /// Thumbs of the same picture differ by no more anywhere: their means are rounded.
 const SAME_THUMB: u8 = 1;
 
+/// From here on a title that does not move at all is a finding. A title card or a single picture is
+/// rightly still and seldom stands for longer.
+const FROZEN_SECONDS: f64 = 5.0;
+
 const NO_PICTURES: &str = "no video track";
 
 /// Stretches of black.
@@ -26,9 +32,14 @@ pub(super) fn black(plan: &Plan, pictures: &[PictureFacts], report: &mut Report)
     };
     report.ran();
     let is_black = black_frames(pictures);
-    for (start, end) in runs(&is_black) {
-        let rule = (Check::Black, plan.profile.qc.black);
-        add_run(&video.grid, rule, (start, end), "black", report);
+    let rule = Lasts {
+        check: Check::Black,
+        rule: plan.profile.qc.black,
+        throughout: 0.0,
+        what: "black",
+    };
+    for run in runs(&is_black) {
+        rule.add(&video.grid, is_black.len(), run, report);
     }
 }
 
@@ -42,16 +53,16 @@ pub(super) fn freeze(plan: &Plan, pictures: &[PictureFacts], report: &mut Report
     for (still, black) in is_still.iter_mut().zip(black_frames(pictures)) {
         *still &= !black;
     }
+    let rule = Lasts {
+        check: Check::Freeze,
+        rule: plan.profile.qc.freeze,
+        throughout: FROZEN_SECONDS,
+        what: "a still picture",
+    };
     for (start, end) in runs(&is_still) {
-        let rule = (Check::Freeze, plan.profile.qc.freeze);
         // The first of equal pictures differs from the one before it.
-        add_run(
-            &video.grid,
-            rule,
-            (start.saturating_sub(1), end),
-            "a still picture",
-            report,
-        );
+        let run = (start.saturating_sub(1), end);
+        rule.add(&video.grid, is_still.len(), run, report);
     }
 }
 
@@ -106,16 +117,36 @@ fn runs(flags: &[bool]) -> Vec<(u32, u32)> {
     found
 }
 
-fn add_run(
-    grid: &OutputGrid,
-    (check, rule): (Check, Lasting),
-    (start, end): (u32, u32),
-    what: &str,
-    report: &mut Report,
-) {
-    let span = (grid.time_of(start), grid.time_of(end));
-    if grid.time_of(end - start).as_f64() >= rule.seconds {
-        report.span((check, rule.action), "video", span, what);
+/// A rule about pictures that last.
+struct Lasts {
+    check: Check,
+    rule: Lasting,
+    /// From how many seconds on it counts when the whole title is so.
+    throughout: f64,
+    what: &'static str,
+}
+
+impl Lasts {
+    /// Notes a run of frames, out of so many that were measured, if it is long enough.
+    fn add(&self, grid: &OutputGrid, frames: usize, (start, end): (u32, u32), report: &mut Report) {
+        let seconds = grid.time_of(end - start).as_f64();
+        let is_whole = (end - start) as usize == frames;
+        let least = if is_whole {
+            self.rule.seconds.min(self.throughout)
+        } else {
+            self.rule.seconds
+        };
+        if seconds < least {
+            return;
+        }
+        let span = (grid.time_of(start), grid.time_of(end));
+        let rule = (self.check, self.rule.action);
+        if is_whole {
+            let what = format!("{} throughout the title", self.what);
+            report.span(rule, "video", span, &what);
+        } else {
+            report.span(rule, "video", span, self.what);
+        }
     }
 }
 

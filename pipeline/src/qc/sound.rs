@@ -1,5 +1,6 @@
 //! Rules about sound: silent, clipped, off target, of another length, missing. A track is judged by
-//! its first output; the others are the same sound.
+//! its first output; the others are the same sound. A track that is silent from end to end is a finding
+//! at any length: the length of the profile's rule is about a part of a track.
 
 use super::Report;
 use model::Rational;
@@ -29,7 +30,10 @@ fn seconds(samples: u64, rate: u32) -> Rational {
     Rational::new(samples, i64::from(rate)).unwrap_or(Rational::ZERO)
 }
 
-/// Long silences.
+/// Sample peaks below this are silence, in hundredths of dBTP: -60 dB, as the meter has it.
+const SILENT_CENTI_DBTP: i32 = -6000;
+
+/// Long silences, and tracks of nothing else.
 pub(super) fn silence(plan: &Plan, audio: &[AudioFacts], report: &mut Report) {
     if plan.audio.is_empty() {
         return report.not_applicable("silence", NO_SOUND);
@@ -37,14 +41,28 @@ pub(super) fn silence(plan: &Plan, audio: &[AudioFacts], report: &mut Report) {
     report.ran();
     let rule = plan.profile.qc.silence;
     for (track, facts) in tracks(plan, audio) {
+        let rate = facts.sample_rate;
+        if is_silent_throughout(facts) {
+            let span = (Rational::ZERO, seconds(facts.samples, rate));
+            let what = "silence throughout the track";
+            report.span((Check::Silence, rule.action), &name(track), span, what);
+            continue;
+        }
         for &(start, end) in &facts.silences {
-            let rate = facts.sample_rate;
             if seconds(end.saturating_sub(start), rate).as_f64() >= rule.seconds {
                 let span = (seconds(start, rate), seconds(end, rate));
                 report.span((Check::Silence, rule.action), &name(track), span, "silence");
             }
         }
     }
+}
+
+/// Whether nothing is heard at all. Silences shorter than half a second are not listed, so that the peak
+/// decides about a short track.
+fn is_silent_throughout(facts: &AudioFacts) -> bool {
+    let peak = facts.source.true_peak_centi_dbtp;
+    let is_listed = matches!(facts.silences[..], [(0, end)] if end >= facts.samples);
+    facts.samples > 0 && (is_listed || peak.is_none_or(|peak| peak <= SILENT_CENTI_DBTP))
 }
 
 /// Source samples at full scale.

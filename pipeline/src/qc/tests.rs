@@ -1,5 +1,7 @@
 //! Verdicts over hand-made facts.
 
+mod throughout;
+
 use super::evaluate;
 use model::facts::{AudioFacts, CodecConfig, FrameFacts, LoudnessFacts, PictureFacts};
 use model::frame_map::FrameMap;
@@ -132,7 +134,11 @@ fn audio() -> AudioFacts {
         priming: 1024,
         samples: 80 * 48_000,
         segments: Vec::new(),
-        source: LoudnessFacts::default(),
+        source: LoudnessFacts {
+            integrated_centi_lufs: Some(-2000),
+            true_peak_centi_dbtp: Some(-300),
+            range_centi_lu: Some(500),
+        },
         output: LoudnessFacts {
             integrated_centi_lufs: Some(-2305),
             true_peak_centi_dbtp: Some(-600),
