@@ -21,7 +21,7 @@ pub trait Encoder: Send {
     fn finish(&mut self) -> Result<()>;
 
     /// The next packet in decode order; `None` when it needs more pictures or, after `finish`, when
-    /// all are out.
+    /// all of the segment are out.
     fn pull(&mut self) -> Result<Option<EncodedPacket>>;
 
     /// The parameter sets: SPS and PPS (and VPS) in Annex B, or the four fixed bytes of `av1C`. The
@@ -37,6 +37,9 @@ pub struct EncodeOptions {
     pub quality_added_centi: u32,
     /// Every so many pictures there is a key frame; 0 for the first only.
     pub keyframe_frames: u32,
+    /// Pictures of the segment. Those that are pushed after them are only looked at: the first is a
+    /// key frame, and no packets come out for them. `None` when every picture is of the segment.
+    pub segment_frames: Option<u32>,
 }
 
 /// One way to encode.

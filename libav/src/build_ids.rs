@@ -79,6 +79,7 @@ fn encoder_id(kind: VideoEncoderKind) -> Result<Option<String>> {
         preset: "ultrafast".to_owned(),
         threads: 1,
         key_pictures: 0,
+        segment_pictures: None,
         color: Color::BT709,
         profile: None,
         level: None,

@@ -23,6 +23,7 @@ fn settings(kind: VideoEncoderKind) -> VideoEncoderSettings {
         preset: "veryfast".to_owned(),
         threads: 1,
         key_pictures: 0,
+        segment_pictures: None,
         color: Color::BT709,
         profile: None,
         level: None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// Raised whenever the code changes bytes that no build id covers: filters, muxing, rate control.
-pub const PIPELINE_REVISION: u32 = 2;
+pub const PIPELINE_REVISION: u32 = 3;
 
 #[derive(Serialize)]
 struct Common<'a> {
@@ -51,6 +51,12 @@ fn pictures(video: &VideoPlan, segment: u32) -> Pictures<'_> {
     }
 }
 
+/// The source frames that a segment's encoder is shown past the segment's end.
+fn seen_after(video: &VideoPlan, group: &RenditionGroup, segment: u32) -> Vec<u32> {
+    let after = video.grid.after(segment, group.lookahead_frames);
+    video.map.sources(after)
+}
+
 /// Key of one segment of one rendition.
 pub fn of_segment(
     plan: &Plan,
@@ -65,7 +71,7 @@ pub fn of_segment(
         common(plan, "segment"),
         pictures(video, segment),
         rendition,
-        group.keyframe_frames,
+        (group.keyframe_frames, seen_after(video, group, segment)),
         (timescale, base, segment + 1),
     ))
 }

@@ -42,6 +42,12 @@ impl OutputGrid {
         start..start.saturating_add(self.segment_frames).min(self.frames)
     }
 
+    /// The first `frames` output frames of the segment that follows, or as many as it has.
+    pub fn after(&self, index: u32, frames: u32) -> Range<u32> {
+        let next = self.segment(index.saturating_add(1));
+        next.start..next.start.saturating_add(frames).min(next.end)
+    }
+
     /// Ticks per second and ticks per frame of the video tracks.
     pub fn timescale(&self) -> (u32, u32) {
         video_timescale(self.frame_rate)
@@ -75,6 +81,9 @@ mod tests {
         assert_eq!(grid.segments(), 3);
         assert_eq!(grid.segment(2), 360..400);
         assert_eq!((0..3).map(|i| grid.segment(i).len()).sum::<usize>(), 400);
+        assert_eq!(grid.after(0, 25), 180..205);
+        assert_eq!(grid.after(1, 50), 360..400, "not more than the next has");
+        assert!(grid.after(2, 25).is_empty(), "nothing follows the last");
     }
 
     #[test]

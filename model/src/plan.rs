@@ -126,6 +126,9 @@ pub struct RenditionGroup {
     pub renditions: Vec<Rendition>,
     /// Distance of keyframes in frames.
     pub keyframe_frames: u32,
+    /// Pictures of the next segment that a segment's encoder is shown, so that it ends as one that goes
+    /// on would. At most the next segment's.
+    pub lookahead_frames: u32,
 }
 
 /// What is done to every decoded picture before it is scaled.

@@ -5,6 +5,9 @@
 //! encoders still drain the last, and never is more than two segments open. Nothing of that shows
 //! in the bytes: every segment is encoded from fresh encoders, and the frames it shows are named by
 //! the plan.
+//!
+//! A segment's encoders also see the first pictures of the next segment, else its last ones come out
+//! worse. When the next segment is made here too, they are decoded and scaled once for both.
 
 mod unit;
 mod worker;
@@ -28,8 +31,8 @@ const OPEN_MAX: usize = 2;
 /// Between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
-/// Full-size pictures that are kept for use again: what waits in the queues, what is measured, and
-/// what the filters work on.
+/// Full-size pictures that are kept for use again besides those that encoders are shown ahead: what
+/// waits in the queues, what is measured, and what the filters work on.
 const SPENT_PICTURES: usize = 8;
 
 /// Makes the segments that `next` names, in all renditions of a group. `next` blocks until the
@@ -54,11 +57,17 @@ pub fn run_chunk(
         let workers = Workers::start(scope, plan, video, named);
         let chunk = Chunk {
             video,
-            frames: Filter::new(decode, &video.filters, Pool::new(SPENT_PICTURES)),
+            frames: Filter::new(
+                decode,
+                &video.filters,
+                Pool::new(SPENT_PICTURES + named.lookahead_frames as usize),
+            ),
             measure: leads.then(|| Measure::new(plan, video)).transpose()?,
             workers,
             units: Units::new(named.renditions.len()),
             held: None,
+            lookahead: named.lookahead_frames,
+            ending: None,
             emit,
             reported: Instant::now(),
         };
@@ -89,6 +98,10 @@ struct Chunk<'a> {
     units: Units,
     /// The last source frame, which the next output frame may show again.
     held: Option<(u32, Shared)>,
+    /// Pictures of the next segment that encoders are shown.
+    lookahead: u32,
+    /// The segment that was fed last, while its encoders have not seen what follows it.
+    ending: Option<u32>,
     emit: &'a mut dyn FnMut(Output) -> io::Result<()>,
     reported: Instant,
 }
@@ -101,8 +114,12 @@ impl Chunk<'_> {
             }
             let Some(segment) = next() else { break };
             self.units.open(segment);
+            if self.ending.is_some_and(|last| last + 1 != segment) {
+                self.show_ahead()?;
+            }
             self.feed(segment)?;
         }
+        self.show_ahead()?;
         while !self.units.is_empty() {
             self.settle()?;
         }
@@ -135,6 +152,7 @@ impl Chunk<'_> {
             self.report(segment, done)?;
         }
         self.workers.give_all(|| Order::End)?;
+        self.ending = Some(segment);
         if let Some(measure) = &mut self.measure {
             let (facts, tiles) = measure.finish(segment);
             self.emit(Output::Pictures {
@@ -142,6 +160,21 @@ impl Chunk<'_> {
                 facts,
                 tiles,
             })?;
+        }
+        Ok(())
+    }
+
+    /// Shows the encoders of the segment that was fed last what follows it, as if the next segment
+    /// were fed.
+    fn show_ahead(&mut self) -> Result<()> {
+        let Some(segment) = self.ending.take() else {
+            return Ok(());
+        };
+        let ahead = self.video.grid.after(segment, self.lookahead);
+        for source in self.video.map.sources(ahead) {
+            let picture = self.picture(source)?;
+            self.workers.give_all(|| Order::Ahead(picture.clone()))?;
+            self.take_ready()?;
         }
         Ok(())
     }
@@ -159,6 +192,7 @@ impl Chunk<'_> {
     fn settle(&mut self) -> Result<()> {
         while !self.units.is_oldest_complete() {
             if let Some((segment, again)) = self.units.take_retries() {
+                self.show_ahead()?;
                 self.feed_again(segment, &again)?;
                 continue;
             }
@@ -181,7 +215,14 @@ impl Chunk<'_> {
             self.workers
                 .give(renditions, || Order::Picture(picture.clone()))?;
         }
-        self.workers.give(renditions, || Order::End)
+        self.workers.give(renditions, || Order::End)?;
+        let ahead = self.video.grid.after(segment, self.lookahead);
+        for source in self.video.map.sources(ahead) {
+            let picture = self.picture(source)?;
+            self.workers
+                .give(renditions, || Order::Ahead(picture.clone()))?;
+        }
+        Ok(())
     }
 
     fn take_ready(&mut self) -> Result<()> {

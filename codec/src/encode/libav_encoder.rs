@@ -15,6 +15,7 @@ pub(super) fn open(rendition: &Rendition, options: &EncodeOptions) -> Result<Box
     let mut settings = VideoEncoderSettings::of(rendition)?;
     settings.quality_centi += options.quality_added_centi;
     settings.key_pictures = options.keyframe_frames;
+    settings.segment_pictures = options.segment_frames;
     Ok(Box::new(LibavEncoder {
         encoder: VideoEncoder::open(&settings)?,
         next_index: 0,

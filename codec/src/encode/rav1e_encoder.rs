@@ -31,6 +31,7 @@ struct Rav1eEncoder<T: Pixel> {
     size: (u32, u32),
     pushed: u64,
     keyframe_frames: u64,
+    segment_frames: u64,
     is_finished: bool,
     ready: VecDeque<EncodedPacket>,
 }
@@ -40,10 +41,9 @@ pub(super) fn open(rendition: &Rendition, options: &EncodeOptions) -> Result<Box
         .with_encoder_config(encoder_config(rendition, options)?)
         .with_threads(rendition.threads.max(1) as usize);
     let size = (rendition.width, rendition.height);
-    let keyframes = u64::from(options.keyframe_frames);
     match rendition.bit_depth {
-        8 => open_depth::<u8>(&config, PixelFormat::Yuv420p8, size, keyframes),
-        10 => open_depth::<u16>(&config, PixelFormat::Yuv420p10, size, keyframes),
+        8 => open_depth::<u8>(&config, PixelFormat::Yuv420p8, size, options),
+        10 => open_depth::<u16>(&config, PixelFormat::Yuv420p10, size, options),
         depth => Err(refused(rendition, format!("{depth} bits per component"))),
     }
 }
@@ -52,7 +52,7 @@ fn open_depth<T: Pixel>(
     config: &Config,
     format: PixelFormat,
     size: (u32, u32),
-    keyframe_frames: u64,
+    options: &EncodeOptions,
 ) -> Result<Box<dyn Encoder>> {
     let context = config.new_context::<T>().map_err(|error| Error::Encoder {
         family: FAMILY,
@@ -64,7 +64,8 @@ fn open_depth<T: Pixel>(
         format,
         size,
         pushed: 0,
-        keyframe_frames,
+        keyframe_frames: u64::from(options.keyframe_frames),
+        segment_frames: options.segment_frames.map_or(u64::MAX, u64::from),
         is_finished: false,
         ready,
     }))
@@ -120,12 +121,17 @@ fn refused(rendition: &Rendition, reason: String) -> Error {
 impl<T: Pixel> Rav1eEncoder<T> {
     fn is_key_due(&self) -> bool {
         let distance = self.keyframe_frames;
-        self.pushed == 0 || (distance > 0 && self.pushed.is_multiple_of(distance))
+        let place = match self.pushed.checked_sub(self.segment_frames) {
+            Some(beyond) => beyond,
+            None => self.pushed,
+        };
+        place == 0 || (distance > 0 && place.is_multiple_of(distance))
     }
 
     fn drain(&mut self) -> Result<()> {
         loop {
             match self.context.receive_packet() {
+                Ok(packet) if packet.input_frameno >= self.segment_frames => {}
                 Ok(packet) => {
                     let index = i64::try_from(packet.input_frameno).unwrap_or(i64::MAX);
                     self.ready.push_back(EncodedPacket {

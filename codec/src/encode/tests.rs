@@ -166,6 +166,50 @@ fn every_family_gives_back_every_picture_once_and_starts_with_its_only_key() {
 }
 
 #[test]
+fn pictures_past_the_segment_are_seen_and_never_given() {
+    for candidate in CANDIDATES {
+        let name = candidate.name;
+        let mut rendition = rendition(candidate.family, 8);
+        if candidate.family == EncoderFamily::X265 {
+            // `ultrafast` weighs no picture by what refers to it.
+            rendition.preset = "superfast".to_owned();
+        }
+        let options = EncodeOptions {
+            segment_frames: Some(12),
+            ..EncodeOptions::default()
+        };
+        let alone = encode(&rendition, &options, 12);
+        // Few enough to be inside what an encoder holds back, and more than that.
+        for seen in [14, 20, 60] {
+            let segment = encode(&rendition, &options, seen);
+            let mut pts: Vec<i64> = segment.packets.iter().map(|packet| packet.pts).collect();
+            pts.sort_unstable();
+            assert_eq!(pts, (0..12).collect::<Vec<_>>(), "{name}, {seen} seen");
+            let keys = segment.packets.iter().filter(|packet| packet.key).count();
+            assert_eq!(keys, 1, "{name}, {seen} seen");
+            assert_eq!(segment.config, alone.config, "{name}, {seen} seen");
+            let pictures = decode(candidate.family, &segment);
+            assert_eq!(
+                pictures.len(),
+                12,
+                "{name}: it needs a picture past its end"
+            );
+        }
+        let again = encode(&rendition, &options, 20);
+        assert!(
+            again.packets == encode(&rendition, &options, 20).packets,
+            "{name}"
+        );
+        if candidate.family != EncoderFamily::Rav1e {
+            assert_ne!(
+                again.packets, alone.packets,
+                "{name} did not look past the end"
+            );
+        }
+    }
+}
+
+#[test]
 fn bytes_depend_on_nothing_but_rendition_options_and_pictures() {
     for candidate in CANDIDATES {
         let rendition = rendition(candidate.family, 8);

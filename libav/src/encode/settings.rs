@@ -53,6 +53,10 @@ pub struct VideoEncoderSettings {
     pub threads: u32,
     /// Every so many pictures there is an IDR picture; 0 for the first only.
     pub key_pictures: u32,
+    /// Pictures of the segment. Those that are sent after them are only looked at, as the next
+    /// segment's: the first is an IDR picture, and no packets come out for them. `None` when every picture is
+    /// of the segment.
+    pub segment_pictures: Option<u32>,
     /// Colour that is signalled in the VUI.
     pub color: Color,
     /// The library's own name of a profile, such as `high`; `None` for the least that fits.
@@ -67,7 +71,11 @@ impl VideoEncoderSettings {
     /// What libav is told about a picture: to be a key picture, or nothing.
     pub(crate) fn picture_type(&self, index: i64) -> ffi::AVPictureType {
         let distance = i64::from(self.key_pictures);
-        if index == 0 || (distance > 0 && index % distance == 0) {
+        let place = match self.segment_pictures.map(i64::from) {
+            Some(border) if index >= border => index - border,
+            _ => index,
+        };
+        if place == 0 || (distance > 0 && place % distance == 0) {
             ffi::AVPictureType::AV_PICTURE_TYPE_I
         } else {
             ffi::AVPictureType::AV_PICTURE_TYPE_NONE
@@ -102,6 +110,7 @@ impl VideoEncoderSettings {
             preset: rendition.preset.clone(),
             threads: rendition.threads,
             key_pictures: 0,
+            segment_pictures: None,
             color: rendition.color,
             profile: None,
             level: None,

@@ -1,6 +1,10 @@
 //! Pictures to H.264 or HEVC. One encoder makes one segment: closed GOPs, each of which starts with an
 //! IDR picture. It cannot be reset; the next segment opens a new one.
 //!
+//! Both libraries choose the quality of a picture by what later pictures take from it, so an encoder that
+//! ends with its segment makes the last pictures worse. It may be shown the next segment's
+//! first pictures, which it never gives out.
+//!
 //! Pictures are not copied on their way in: libav gets references to the caller's planes, and the
 //! encoder libraries copy them before `send` returns.
 
@@ -23,6 +27,9 @@ pub struct VideoEncoder {
     // Boxed because libav holds its address. Dropped after the context, by order of declaration.
     borrowed_planes: Box<AtomicUsize>,
     ready: VecDeque<EncodedPacket>,
+    /// Packets that came out of libav.
+    made: u32,
+    is_ended: bool,
     settings: VideoEncoderSettings,
 }
 
@@ -69,6 +76,8 @@ impl VideoEncoder {
             frame: FrameHandle::new()?,
             borrowed_planes: Box::new(AtomicUsize::new(0)),
             ready: VecDeque::new(),
+            made: 0,
+            is_ended: false,
             settings: settings.clone(),
         })
     }
@@ -78,14 +87,21 @@ impl VideoEncoder {
     pub fn send(&mut self, picture: Option<&Picture>, index: i64) -> Result<()> {
         match picture {
             Some(picture) => self.send_picture(picture, index),
-            // SAFETY: null is allowed.
-            None => unsafe { self.context.send(std::ptr::null()) }.and_then(|()| self.drain()),
+            None => {
+                self.is_ended = true;
+                // SAFETY: null is allowed.
+                unsafe { self.context.send(std::ptr::null()) }
+            }
         }
     }
 
     /// The next packet in decode order; `None` when it needs more pictures or, after the end was
-    /// sent, when all are out.
+    /// sent, when all of the segment are out.
     pub fn receive(&mut self) -> Result<Option<EncodedPacket>> {
+        // One at a time after the end: pictures past the segment are not encoded for nothing.
+        if self.ready.is_empty() && self.is_ended {
+            self.take()?;
+        }
         Ok(self.ready.pop_front())
     }
 
@@ -168,11 +184,29 @@ impl VideoEncoder {
     }
 
     fn drain(&mut self) -> Result<()> {
-        while let Some(mut packet) = self.context.receive()? {
+        while self.take()? {}
+        Ok(())
+    }
+
+    /// Takes one packet out of libav; false when there is none, or when all of the segment are out.
+    fn take(&mut self) -> Result<bool> {
+        let is_complete = self
+            .settings
+            .segment_pictures
+            .is_some_and(|all| self.made >= all);
+        if is_complete && self.is_ended {
+            return Ok(false);
+        }
+        let Some(mut packet) = self.context.receive()? else {
+            return Ok(false);
+        };
+        self.made = self.made.saturating_add(1);
+        // The border's IDR picture keeps the packets of both sides apart in decode order.
+        if !is_complete {
             packet.duration = 1;
             self.ready.push_back(packet);
         }
-        Ok(())
+        Ok(true)
     }
 }
 

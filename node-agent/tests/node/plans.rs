@@ -99,6 +99,7 @@ pub(crate) fn video(track: &VideoTrack) -> Result<VideoPlan> {
             name: "h264".to_owned(),
             renditions: renditions.to_vec(),
             keyframe_frames: 25,
+            lookahead_frames: 10,
         }],
         chunks: std::iter::once(0..segments).collect(),
     })

@@ -1,12 +1,13 @@
 //! The threads of a chunk: one for each rendition, which scales, encodes and writes its segments.
 
 use crate::error::{Error, Result};
-use crate::stages::{Encode, Muxer, Scale, Shared};
+use crate::stages::{Encode, Muxer, Pool, Scale, Shared};
 use codec::EncodeOptions;
 use frame::Size;
 use model::facts::SegmentFacts;
 use model::plan::{Plan, RenditionGroup, VideoPlan};
 use model::rendition::{EncoderFamily, Rendition};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::Scope;
 
@@ -17,14 +18,19 @@ const QUEUE: usize = 2;
 /// Results that wait: of two open segments, and of a third time that one of them is made again.
 const RESULTS_PER_RENDITION: usize = 3;
 
+/// Scaled pictures in use besides those that are withheld: the last, and one in the making.
+const SPENT_PICTURES: usize = 2;
+
 /// What an encoder's thread is told.
 pub(super) enum Order {
     /// A segment begins; with `retries`, at so much less quality.
     Begin { segment: u32, retries: u8 },
     /// Its next picture, full size.
     Picture(Shared),
-    /// It is complete.
+    /// It is complete; the pictures that follow, its encoder is only shown.
     End,
+    /// A picture of the next segment, when that one is not made here.
+    Ahead(Shared),
 }
 
 /// One rendition of a segment.
@@ -67,11 +73,7 @@ impl Workers {
             let made = made.clone();
             scope.spawn(move || {
                 let _alarm = Alarm(&made);
-                let worker = Worker {
-                    index,
-                    muxer,
-                    made: &made,
-                };
+                let mut worker = Worker::new(index, muxer, &made);
                 if let Err(error) = worker.run(&receiver) {
                     // Nobody left to tell means that the chunk has failed already.
                     let _ = made.send(Err(error));
@@ -156,62 +158,128 @@ struct Worker<'a> {
     index: usize,
     muxer: Muxer<'a>,
     made: &'a SyncSender<Result<Made>>,
+    scale: Scale,
+    /// The segment whose pictures come.
+    current: Option<Open<'a>>,
+    /// The segment before it, whose encoder is still shown what follows. The current one's encoder
+    /// gets its pictures when this one is done: so only one encoder's memory is in use.
+    ending: Option<Open<'a>>,
+    /// What the current encoder has not got yet; at most the plan's `lookahead_frames`.
+    withheld: Vec<Shared>,
 }
 
-impl Worker<'_> {
-    fn run(&self, orders: &Receiver<Order>) -> Result<()> {
-        let rendition = self.muxer.rendition;
-        let mut scale = Scale::new(Size::new(rendition.width, rendition.height))?;
-        // The end of the orders is the end of the chunk.
+/// A segment in work.
+struct Open<'a> {
+    segment: u32,
+    retries: u8,
+    encode: Encode<'a>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(index: usize, muxer: Muxer<'a>, made: &'a SyncSender<Result<Made>>) -> Self {
+        let rendition = muxer.rendition;
+        let pool = Pool::new(muxer.group.lookahead_frames as usize + SPENT_PICTURES);
+        Self {
+            index,
+            scale: Scale::new(Size::new(rendition.width, rendition.height), pool),
+            muxer,
+            made,
+            current: None,
+            ending: None,
+            withheld: Vec::new(),
+        }
+    }
+
+    /// Until the end of the orders, which is the end of the chunk, or until nobody takes results.
+    fn run(&mut self, orders: &Receiver<Order>) -> Result<()> {
         while let Ok(order) = orders.recv() {
-            let Order::Begin { segment, retries } = order else {
-                return Err(Error::bug("encode", "a picture outside a segment"));
-            };
-            let Some(made) = self.segment(segment, retries, orders, &mut scale)? else {
-                return Ok(());
-            };
-            scale.rest();
-            if self.made.send(Ok(made)).is_err() {
-                return Ok(());
+            match order {
+                Order::Begin { segment, retries } => self.begin(segment, retries)?,
+                Order::Picture(picture) => self.picture(&picture)?,
+                Order::Ahead(picture) => {
+                    let picture = self.scale.scale(&picture)?;
+                    self.show(&picture)?;
+                }
+                Order::End => self.end()?,
             }
         }
         Ok(())
     }
 
-    /// One segment; `None` when the orders end in its middle.
-    fn segment(
-        &self,
-        segment: u32,
-        retries: u8,
-        orders: &Receiver<Order>,
-        scale: &mut Scale,
-    ) -> Result<Option<Made>> {
-        let rendition = self.muxer.rendition;
-        let options = EncodeOptions {
-            quality_added_centi: u32::from(retries) * quality_step_centi(rendition),
-            keyframe_frames: self.muxer.group.keyframe_frames,
-        };
-        let mut encode = Encode::new(rendition, options);
-        loop {
-            match orders.recv() {
-                Ok(Order::Picture(picture)) => encode.push(scale.scale(&picture)?)?,
-                Ok(Order::End) => break,
-                Ok(Order::Begin { .. }) => {
-                    return Err(Error::bug("encode", "a segment inside a segment"));
-                }
-                Err(_) => return Ok(None),
-            }
+    fn begin(&mut self, segment: u32, retries: u8) -> Result<()> {
+        if self.current.is_some() {
+            return Err(Error::bug("encode", "a segment inside a segment"));
         }
-        let samples = encode.finish()?;
-        let is_kept = self.muxer.fit(&samples).is_none_or(|fit| fit.is_kept);
-        let (bytes, facts) = self.muxer.write(segment, samples, retries)?;
-        Ok(Some(Made {
+        let Muxer { video, group, .. } = self.muxer;
+        let options = EncodeOptions {
+            quality_added_centi: u32::from(retries) * quality_step_centi(self.muxer.rendition),
+            keyframe_frames: group.keyframe_frames,
+            ..EncodeOptions::default()
+        };
+        let count = |frames: Range<u32>| frames.end - frames.start;
+        let own = count(video.grid.segment(segment));
+        let ahead = count(video.grid.after(segment, group.lookahead_frames));
+        self.current = Some(Open {
             segment,
+            retries,
+            encode: Encode::new(self.muxer.rendition, options, (own, ahead)),
+        });
+        Ok(())
+    }
+
+    /// A picture of the current segment, which may also be ahead of the one that ends.
+    fn picture(&mut self, picture: &Shared) -> Result<()> {
+        let picture = self.scale.scale(picture)?;
+        if self.ending.is_some() {
+            self.withheld.push(picture.clone());
+            return self.show(&picture);
+        }
+        match &mut self.current {
+            Some(open) => open.encode.push(&picture),
+            None => Err(Error::bug("encode", "a picture outside a segment")),
+        }
+    }
+
+    /// Shows the ending segment's encoder what follows.
+    fn show(&mut self, picture: &Shared) -> Result<()> {
+        match &mut self.ending {
+            Some(open) => open.encode.push(picture)?,
+            None => return Ok(()),
+        }
+        self.finish_seen()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.ending.is_some() {
+            return Err(Error::bug("encode", "two segments end at once"));
+        }
+        self.ending = self.current.take();
+        self.finish_seen()
+    }
+
+    /// Finishes the ending segment if its encoder has seen enough, and gives the current one's what was
+    /// withheld from it.
+    fn finish_seen(&mut self) -> Result<()> {
+        let Some(open) = self.ending.take_if(|open| open.encode.has_seen_enough()) else {
+            return Ok(());
+        };
+        let samples = open.encode.finish()?;
+        let is_kept = self.muxer.fit(&samples).is_none_or(|fit| fit.is_kept);
+        let (bytes, facts) = self.muxer.write(open.segment, samples, open.retries)?;
+        // Nobody there to take it means that the chunk has failed: the orders end soon.
+        let _ = self.made.send(Ok(Made {
+            segment: open.segment,
             rendition: self.index,
             bytes,
             facts,
             is_kept,
-        }))
+        }));
+        if let Some(open) = &mut self.current {
+            for picture in self.withheld.drain(..) {
+                open.encode.push(&picture)?;
+            }
+        }
+        Ok(())
     }
 }
 

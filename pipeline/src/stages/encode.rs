@@ -1,8 +1,8 @@
 //! Takes the pictures of one segment in the rendition's size, gives its packets; holds what the
 //! encoder looks ahead.
 //!
-//! Each segment has an encoder of its own: one that never saw another segment's picture cannot depend on
-//! one.
+//! Each segment has an encoder of its own, which sees the segment's pictures and, past its end, the few
+//! of the next segment that the plan names: whoever encodes it shows it the same.
 
 use crate::error::{InStage, Result};
 use codec::{EncodeOptions, EncodedPacket, Encoder, open_encoder};
@@ -35,16 +35,28 @@ pub(crate) struct Sample {
 pub(crate) struct Encode<'a> {
     rendition: &'a Rendition,
     options: EncodeOptions,
+    /// Pictures that it still may be shown.
+    wanted: u32,
     encoder: Option<Box<dyn Encoder>>,
     samples: Samples,
 }
 
 impl<'a> Encode<'a> {
-    /// An encoder for a segment; opened with its first picture.
-    pub(crate) fn new(rendition: &'a Rendition, options: EncodeOptions) -> Self {
+    /// An encoder for a segment of `frames` pictures, which is shown `ahead` more of the next; opened
+    /// with its first picture.
+    pub(crate) fn new(
+        rendition: &'a Rendition,
+        options: EncodeOptions,
+        (frames, ahead): (u32, u32),
+    ) -> Self {
+        let segment_frames = Some(frames);
         Self {
             rendition,
-            options,
+            options: EncodeOptions {
+                segment_frames,
+                ..options
+            },
+            wanted: frames.saturating_add(ahead),
             encoder: None,
             samples: Samples::default(),
         }
@@ -57,7 +69,18 @@ impl<'a> Encode<'a> {
             place => place.insert(open_encoder(self.rendition, &self.options).in_stage(STAGE)?),
         };
         encoder.push(picture).in_stage(STAGE)?;
+        self.wanted = self.wanted.saturating_sub(1);
         self.pull()
+    }
+
+    /// Whether more pictures change nothing: it has seen all, or all packets are out.
+    pub(crate) fn has_seen_enough(&self) -> bool {
+        let made = u32::try_from(self.samples.packets.len()).unwrap_or(u32::MAX);
+        self.wanted == 0
+            || self
+                .options
+                .segment_frames
+                .is_some_and(|frames| made >= frames)
     }
 
     /// Gives what is left; the segment is complete.

@@ -1,10 +1,10 @@
-//! Takes full-size pictures, gives them in the size of a rendition; holds one scaled picture, and the
-//! picture it was made of, so that a repeated frame is not scaled twice.
+//! Takes full-size pictures, gives them in the size of a rendition; holds the last scaled picture and
+//! the picture it was made of, so that a repeated frame is not scaled twice.
 
-use super::Shared;
+use super::{Pool, Shared};
 use crate::error::{InStage, Result};
 use frame::ops::scale::Scaler;
-use frame::{Picture, PixelFormat, Size};
+use frame::{PixelFormat, Size};
 
 const STAGE: &str = "scale";
 
@@ -12,28 +12,29 @@ const STAGE: &str = "scale";
 pub(crate) struct Scale {
     size: Size,
     scaler: Option<Scaler>,
-    scaled: Picture,
-    source: Option<Shared>,
+    pool: Pool,
+    /// The last source, and what was made of it.
+    last: Option<(Shared, Shared)>,
 }
 
 impl Scale {
-    /// Scales to a size.
-    pub(crate) fn new(size: Size) -> Result<Self> {
-        Ok(Self {
+    /// Scales to a size. The pool keeps the scaled pictures' memory.
+    pub(crate) fn new(size: Size, pool: Pool) -> Self {
+        Self {
             size,
             scaler: None,
-            scaled: Picture::new(PixelFormat::Yuv420p8, size.width, size.height).in_stage(STAGE)?,
-            source: None,
-        })
+            pool,
+            last: None,
+        }
     }
 
     /// The picture in the wanted size; the source itself where it has that size.
-    pub(crate) fn scale<'a>(&'a mut self, source: &'a Shared) -> Result<&'a Picture> {
+    pub(crate) fn scale(&mut self, source: &Shared) -> Result<Shared> {
         if source.size() == self.size {
-            return Ok(source);
+            return Ok(source.clone());
         }
-        if self.source.as_ref().is_some_and(|known| known.is(source)) {
-            return Ok(&self.scaled);
+        if let Some((_, scaled)) = self.last.as_ref().filter(|(known, _)| known.is(source)) {
+            return Ok(scaled.clone());
         }
         let scaler = match &mut self.scaler {
             Some(scaler) if scaler.source() == source.size() => scaler,
@@ -42,34 +43,32 @@ impl Scale {
                 place.insert(scaler.in_stage(STAGE)?)
             }
         };
-        scaler
-            .scale_one(source, 0, &mut self.scaled)
-            .in_stage(STAGE)?;
-        self.source = Some(source.clone());
-        Ok(&self.scaled)
-    }
-
-    /// Lets the last source go, so that its memory is used again.
-    pub(crate) fn rest(&mut self) {
-        self.source = None;
+        self.last = None;
+        let mut scaled = self.pool.take(PixelFormat::Yuv420p8, self.size)?;
+        scaler.scale_one(source, 0, &mut scaled).in_stage(STAGE)?;
+        let scaled = self.pool.share(scaled);
+        self.last = Some((source.clone(), scaled.clone()));
+        Ok(scaled)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stages::Pool;
+    use frame::Picture;
 
     #[test]
     fn a_picture_of_the_right_size_is_not_touched() {
         let pool = Pool::new(1);
         let picture = pool.share(Picture::black(PixelFormat::Yuv420p8, 64, 36).unwrap());
-        let mut scale = Scale::new(Size::new(64, 36)).unwrap();
-        assert!(std::ptr::eq(
-            scale.scale(&picture).unwrap(),
-            &raw const *picture
-        ));
-        let mut half = Scale::new(Size::new(32, 18)).unwrap();
-        assert_eq!(half.scale(&picture).unwrap().size(), Size::new(32, 18));
+        let mut scale = Scale::new(Size::new(64, 36), pool.clone());
+        assert!(scale.scale(&picture).unwrap().is(&picture));
+        let mut half = Scale::new(Size::new(32, 18), pool.clone());
+        let scaled = half.scale(&picture).unwrap();
+        assert_eq!(scaled.size(), Size::new(32, 18));
+        assert!(
+            half.scale(&picture).unwrap().is(&scaled),
+            "not scaled twice"
+        );
     }
 }

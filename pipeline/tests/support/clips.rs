@@ -206,6 +206,7 @@ fn video_plan(
             name: "main".to_owned(),
             renditions: rungs.to_vec(),
             keyframe_frames: segment_frames,
+            lookahead_frames: 5,
         }],
     }
 }

@@ -7,6 +7,10 @@ use model::profile::{Presets, Rung};
 use model::rendition::{EncoderFamily, VideoCodec};
 use model::{Failure, FailureKind};
 
+/// Slower presets look further, but what is gained past this many pictures is not worth decoding and
+/// keeping them.
+const LOOKAHEAD_FRAMES_MAX: u32 = 40;
+
 /// A family as a rendition needs it.
 pub(super) struct Encoder {
     pub(super) family: EncoderFamily,
@@ -59,6 +63,30 @@ pub(super) const fn rate_percent(codec: VideoCodec) -> u64 {
         VideoCodec::H264 => 100,
         VideoCodec::Hevc => 70,
         VideoCodec::Av1 => 60,
+    }
+}
+
+/// Pictures past a segment's end that its encoder is shown: as many as the library looks ahead by
+/// itself at this preset (`rc-lookahead`), since its quantizers follow from those; none where the preset
+/// weighs no picture by what refers to it. rav1e does, and nothing refers across a key frame.
+pub(super) fn lookahead_frames(family: EncoderFamily, presets: &Presets) -> u32 {
+    match family {
+        EncoderFamily::X264 => match presets.x264.as_str() {
+            "ultrafast" | "superfast" => 0,
+            "veryfast" => 10,
+            "faster" => 20,
+            "fast" => 30,
+            _ => LOOKAHEAD_FRAMES_MAX,
+        },
+        EncoderFamily::X265 => match presets.x265.as_str() {
+            "ultrafast" => 0,
+            "superfast" => 10,
+            "veryfast" | "faster" | "fast" => 15,
+            "medium" => 20,
+            "slow" => 25,
+            _ => LOOKAHEAD_FRAMES_MAX,
+        },
+        EncoderFamily::Rav1e => 0,
     }
 }
 

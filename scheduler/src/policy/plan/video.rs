@@ -46,6 +46,7 @@ pub(super) fn plan(
             name: codec.as_str().to_owned(),
             renditions: ladder::plan(&pictures, &profile.video, codec, &encoder)?,
             keyframe_frames,
+            lookahead_frames: encoders::lookahead_frames(encoder.family, &profile.video.presets),
         });
     }
     Ok(VideoPlan {
