@@ -1,5 +1,6 @@
-//! The magpie command. `magpie worker` is for the node agent only: it is looked for before anything
-//! else happens, because a sandbox must be entered before any thread is started.
+//! The magpie command. Two roles are for the program itself only, a sandboxed worker and the private
+//! redis-server. They are looked for before anything else happens, because a sandbox must be entered
+//! before any thread is started.
 
 #![allow(
     unreachable_pub,
@@ -20,15 +21,15 @@ mod table;
 use args::{Cli, Command};
 use clap::Parser;
 use exit::{Exit, UsageError};
+use farm::redis_child;
 use printer::{Format, Printer};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == "worker")
-    {
-        return node_agent::worker::main();
+    match std::env::args_os().nth(1) {
+        Some(role) if role == "worker" => return node_agent::worker::main(),
+        Some(role) if role == redis_child::ROLE => return redis_child::become_server(),
+        _ => {}
     }
     let cli = Cli::parse();
     let printer = Printer::new(if cli.json {

@@ -1,84 +1,63 @@
 //! A private redis-server: started when no Redis is named, on a Unix socket in the scheduler's own
 //! folder, with an append-only file, so that one machine has a durable farm without setting up a
-//! service. It ends with the scheduler.
+//! service. It ends with the scheduler, however that ends; two servers on one append-only file would
+//! ruin it.
+
+mod folder;
+mod keeper;
+mod leftover;
+
+pub use keeper::{ROLE, become_server};
 
 use crate::exit::usage;
-use anyhow::Context;
-use std::os::unix::fs::PermissionsExt;
+use keeper::Keeper;
+use rustix::process::Signal;
+use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
 
 /// A cold start that replays a large append-only file may take a while.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What the server may take to write its last bytes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// `sun_path` has 108 bytes (`unix(7)`); some are left for the server's own use.
+const SOCKET_BYTES_MAX: usize = 100;
+
 /// A running redis-server; killed when dropped.
 #[derive(Debug)]
 pub struct RedisChild {
-    child: Child,
+    server: Keeper,
     socket: PathBuf,
+    /// Held as long as a scheduler uses the folder.
+    _lock: File,
 }
 
 impl RedisChild {
-    /// Starts a server whose data is in `folder`, and waits until it listens.
+    /// Starts a server whose data is in `folder`, and waits until it listens. One that a killed
+    /// scheduler left behind in the same folder is ended first.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-        let folder = folder.canonicalize()?;
+        let folder = folder::open(folder)?;
+        let lock = folder::lock(&folder)?;
         let socket = folder.join("redis.sock");
-        if socket.as_os_str().len() > 100 {
+        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
             return Err(usage(
                 format!("{} is too long for a Unix socket", socket.display()),
                 "name a shorter folder with --redis-folder",
             ));
         }
-        // A socket that a killed server left behind would look like a running one.
-        if UnixStream::connect(&socket).await.is_ok() {
-            return Err(usage(
-                format!("another redis-server runs in {}", folder.display()),
-                "name it with --redis, or another folder with --redis-folder",
-            ));
-        }
+        leftover::end(&folder, &socket).await?;
+        // A socket that a killed server left behind would be in the way of the new one.
         let _ = std::fs::remove_file(&socket);
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                "0",
-                "--daemonize",
-                "no",
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-            ])
-            .args([
-                "--appendfsync",
-                "everysec",
-                "--unixsocketperm",
-                "700",
-                "--unixsocket",
-            ])
-            .arg(&socket)
-            .arg("--dir")
-            .arg(&folder)
-            .arg("--logfile")
-            .arg(folder.join("redis.log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Ctrl-C in a terminal goes to the whole group; the server must outlive the last write.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| {
-                usage(
-                    format!("redis-server cannot be started: {e}"),
-                    "install it (apt-get install redis-server) or name a Redis with --redis",
-                )
-            })?;
-        let mut started = Self { child, socket };
+        let server = Keeper::start(&arguments(&folder, &socket)).await?;
+        let mut started = Self {
+            server,
+            socket,
+            _lock: lock,
+        };
         started.wait_until_ready(&folder).await?;
         Ok(started)
     }
@@ -89,9 +68,18 @@ impl RedisChild {
             if UnixStream::connect(&self.socket).await.is_ok() {
                 return Ok(());
             }
-            if let Some(status) = self.child.try_wait()? {
-                let log = folder.join("redis.log");
-                anyhow::bail!("redis-server ended with {status}; see {}", log.display());
+            match self.server.status() {
+                Some(status) if status.code() == Some(keeper::NOT_STARTED.into()) => {
+                    return Err(usage(
+                        "redis-server cannot be started",
+                        "install it (apt-get install redis-server) or name a Redis with --redis",
+                    ));
+                }
+                Some(status) => {
+                    let log = folder.join("redis.log");
+                    anyhow::bail!("redis-server ended with {status}; see {}", log.display());
+                }
+                None => {}
             }
             if tokio::time::Instant::now() > deadline {
                 anyhow::bail!("redis-server did not listen within {START_TIMEOUT:?}");
@@ -107,12 +95,24 @@ impl RedisChild {
 
     /// Ends the server so that its data is whole.
     pub async fn stop(mut self) {
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok())
-            && let Some(pid) = rustix::process::Pid::from_raw(id)
-        {
-            // A server that is gone already has nothing left to write.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
+        self.server.signal(Signal::TERM);
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.server.ended()).await;
     }
+}
+
+fn arguments(folder: &Path, socket: &Path) -> Vec<OsString> {
+    let log = folder.join("redis.log");
+    let settings = [
+        ("--port", "0".into()),
+        ("--daemonize", "no".into()),
+        ("--save", "".into()),
+        ("--appendonly", "yes".into()),
+        ("--appendfsync", "everysec".into()),
+        ("--unixsocketperm", "700".into()),
+        ("--unixsocket", socket.as_os_str().to_owned()),
+        ("--dir", folder.as_os_str().to_owned()),
+        ("--logfile", log.into_os_string()),
+    ];
+    let words = settings.map(|(name, value): (&str, OsString)| [name.into(), value]);
+    words.into_iter().flatten().collect()
 }
