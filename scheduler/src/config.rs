@@ -83,6 +83,9 @@ pub struct Config {
     /// How long a job that has ended stays in the store. Its report stays in storage for good. Failed
     /// jobs stay until a person has acted on them.
     pub keep_ended: Duration,
+    /// How long a job waits for a node with the builds that its plan pins while there are only others;
+    /// then it fails.
+    pub builds_wait: Duration,
     /// Signs what is posted to webhooks. Without it nothing is signed, and the header is absent.
     pub webhook_secret: Option<Secret>,
     /// What every request must bear; without it only loopback listeners are allowed.
@@ -100,6 +103,8 @@ impl Config {
             heartbeat: Duration::from_secs(2),
             limits: Limits::default(),
             keep_ended: Duration::from_secs(30 * 24 * 3600),
+            // An update that goes wrong is taken back within the hour.
+            builds_wait: Duration::from_secs(3_600),
             webhook_secret: None,
             token: None,
         }

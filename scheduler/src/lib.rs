@@ -17,6 +17,7 @@ mod recover;
 mod retire;
 mod scheduler;
 mod service;
+mod stranded;
 
 pub use config::{Config, Limits, Secret};
 pub use error::{Error, Result};

@@ -6,7 +6,7 @@ use crate::handle::Handle;
 use crate::recover::{self, Recovered};
 use crate::service::{FarmApi, Gate, NodeApi};
 use crate::webhook::{self, Notice};
-use crate::{Error, Result, driver, reaper, retire};
+use crate::{Error, Result, driver, reaper, retire, stranded};
 use hyper_util::rt::TokioIo;
 use proto::v1::farm_service_server::FarmServiceServer;
 use proto::v1::node_service_server::NodeServiceServer;
@@ -130,6 +130,7 @@ impl Scheduler {
             driver::run(farm.clone(), shutdown.clone()),
             reaper::run(farm.clone(), shutdown.clone()),
             retire::run(farm.clone(), shutdown.clone()),
+            stranded::run(farm.clone(), shutdown.clone()),
             notify,
             stop_waits,
         );

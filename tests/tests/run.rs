@@ -179,6 +179,38 @@ fn an_interrupted_run_goes_on_where_it_stopped() -> Result<()> {
 }
 
 #[test]
+fn a_run_that_another_build_had_begun_starts_anew() -> Result<()> {
+    let Some(ffmpeg) = require("ffmpeg") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let clip = Clip::seconds(20).size(640, 360).make(&ffmpeg)?;
+    let mut process = start(&place, &clip, &["--slots", "1"])?.start()?;
+    let begun = wait_until("a plan", BOUND, || {
+        let jobs = std::fs::read_dir(place.join("out/jobs"));
+        let mut folders = jobs.into_iter().flatten().flatten();
+        Ok(folders.find(|job| job.path().join("plan.json").exists()))
+    })?;
+    process.terminate()?;
+    process.wait(BOUND)?;
+    ensure!(
+        !place.join("out/catalog/it.json").exists(),
+        "it was published before it could be interrupted"
+    );
+    let path = begun.path().join("plan.json");
+    let mut plan = read_json(&path)?;
+    plan["builds"]["x264"] = Value::from("of last year");
+    std::fs::write(&path, plan.to_string())?;
+
+    let finished = run(&place, &clip, &["--slots", "2"])?;
+    ensure!(finished.code == Some(0), "{finished:?}");
+    let entry = read_json(&place.join("out/catalog/it.json"))?;
+    let first = begun.file_name();
+    ensure!(entry["job"].as_str() != first.to_str(), "{entry}");
+    Ok(())
+}
+
+#[test]
 fn a_black_title_waits_for_a_person() -> Result<()> {
     let Some(ffmpeg) = require("ffmpeg") else {
         return Ok(());

@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::summary::{self, Extra};
 use clap::ValueEnum;
 use model::job::{Phase, ReviewAnswer};
+use model::plan::{BuildIds, Plan};
 use model::{JobId, TaskId, TaskName, layout};
 use node_agent::Event;
 use scheduler::{Handle, JobDetail, Submission};
@@ -71,6 +72,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let shutdown = signals::drain_then_kill()?;
     let mut node = node_agent::Config::new(node_id(), SourceRoots::default());
     args.worker.apply(&mut node);
+    let builds = node_agent::node_info(&node)?.builds;
     let progress = Arc::new(parking_lot::Mutex::new(Progress::new(printer)));
     let drawn = Arc::clone(&progress);
     let config = Config {
@@ -81,7 +83,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     };
     let start = Instant::now();
     let mut farm = Farm::start(config, shutdown.clone()).await?;
-    let job = accept(&farm.handle, &storage, submission).await?;
+    let job = accept(&farm.handle, &storage, submission, &builds).await?;
     let handle = farm.handle.clone();
     let followed = tokio::select! {
         followed = follow(&handle, &job, args.review, &progress) => followed.map(Some),
@@ -151,12 +153,14 @@ fn roots(submission: &Submission) -> anyhow::Result<SourceRoots> {
     Ok(SourceRoots::new(folders.iter().map(String::as_str))?)
 }
 
-/// Submits, or finds the job of an earlier run. One that failed is tried anew: every try has a key of its
-/// own, made from the number of tries before it.
+/// Submits, or finds the job of an earlier run. One that failed is tried anew, and so is one whose plan
+/// pins builds that this program, the only node, has no longer: every try has a key of its own, made
+/// from the number of tries before it.
 async fn accept(
     handle: &Handle,
     storage: &Storage,
     submission: Submission,
+    builds: &BuildIds,
 ) -> anyhow::Result<JobId> {
     for attempt in 0..TRIES_MAX {
         let mut submission = submission.clone();
@@ -164,11 +168,14 @@ async fn accept(
             submission.idempotency_key += &format!("-{attempt}");
         }
         let known = handle.submitted(&submission).await.map_err(explain)?;
-        let ended = match &known {
-            Some(job) => ended_before(storage, job).await?,
-            None => None,
+        let goes_on = match &known {
+            Some(job) => match ended_before(storage, job).await? {
+                Some(phase) => phase == Phase::Published,
+                None => is_planned_for(storage, job, builds).await?,
+            },
+            None => true,
         };
-        if matches!(ended, None | Some(Phase::Published)) {
+        if goes_on {
             return Ok(handle.submit(&submission).await.map_err(explain)?.job.id);
         }
     }
@@ -182,6 +189,12 @@ async fn accept(
 async fn ended_before(storage: &Storage, job: &JobId) -> anyhow::Result<Option<Phase>> {
     let report: Option<model::catalog::Report> = storage.find_json(&layout::report(job)).await?;
     Ok(report.map(|report| report.job.phase))
+}
+
+/// Whether nothing but these builds is needed to go on with a job.
+async fn is_planned_for(storage: &Storage, job: &JobId, builds: &BuildIds) -> anyhow::Result<bool> {
+    let plan: Option<Plan> = storage.find_json(&layout::plan(job)).await?;
+    Ok(plan.is_none_or(|plan| plan.builds == *builds))
 }
 
 fn explain(error: scheduler::Error) -> anyhow::Error {

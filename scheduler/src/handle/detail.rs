@@ -3,9 +3,9 @@
 use super::Handle;
 use crate::Result;
 use crate::policy::plan::left_out;
+use crate::stranded::is_stranded;
 use model::catalog::CatalogEntry;
 use model::job::{JobRecord, Phase};
-use model::node::{NodeRecord, builds_digest};
 use model::plan::{Plan, Probed};
 use model::qc::Verdict;
 use model::rendition::Rendition;
@@ -169,19 +169,16 @@ impl Handle {
         if job.phase.is_final() || held || open.is_empty() {
             return Ok(String::new());
         }
-        let nodes = self.farm.nodes_alive().await?;
-        let taking: Vec<&NodeRecord> = nodes.iter().filter(|node| !node.draining).collect();
-        if taking.is_empty() {
+        let mut nodes = self.farm.nodes_alive().await?;
+        nodes.retain(|node| !node.draining);
+        if nodes.is_empty() {
             return Ok("a node: none is connected that takes work".to_owned());
         }
-        let suits = |task: &&&TaskRecord| {
-            task.builds.is_empty()
-                || taking
-                    .iter()
-                    .any(|node| builds_digest(&node.info.builds) == task.builds)
-        };
-        if open.iter().find(suits).is_none() {
-            return Ok("a node with the builds that the plan pins".to_owned());
+        if is_stranded(tasks, &nodes) {
+            let minutes = self.farm.config.builds_wait.as_secs().div_ceil(60);
+            return Ok(format!(
+                "a node with the builds that the plan pins, for {minutes} min at most"
+            ));
         }
         let now_ms = self.farm.store().now_ms().await?;
         let next = open

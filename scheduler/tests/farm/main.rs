@@ -10,4 +10,5 @@ mod harness;
 mod life;
 mod node;
 mod publishing;
+mod stranded;
 mod webhook;

@@ -84,7 +84,7 @@ pub(crate) struct Node {
     pub(crate) client: NodeServiceClient<Channel>,
     storage: Storage,
     script: Script,
-    builds: BuildIds,
+    pub(crate) builds: BuildIds,
 }
 
 impl Node {

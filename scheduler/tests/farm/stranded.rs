@@ -1,0 +1,69 @@
+//! Jobs whose plan pins builds that no node has.
+
+use crate::harness::Farm;
+use crate::node::Script;
+use proto::v1;
+use std::sync::Arc;
+use std::time::Duration;
+use store::SystemClock;
+
+/// A farm whose one job was planned by a node that takes no work any more, and that has a node with
+/// other builds.
+async fn updated(builds_wait: Duration) -> (Farm, String) {
+    let farm = Farm::with(Arc::new(SystemClock), |config| {
+        config.builds_wait = builds_wait;
+    })
+    .await;
+    let mut old = farm.node("old", Script::passing());
+    old.register().await;
+    let job = farm.submit().await;
+    let probe = old.take().await.unwrap();
+    old.finish(&probe).await;
+    farm.reaches(&job, "processing").await;
+    let id = "old".to_owned();
+    let drain = v1::DrainNodeRequest { id };
+    farm.client().drain_node(drain).await.unwrap();
+    let mut new = farm.node("new", Script::passing());
+    new.builds = [("x264".to_owned(), "165".to_owned())].into();
+    new.register().await;
+    (farm, job)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_builds_no_node_has_fails_in_time_and_can_be_led_back() {
+    let (farm, job) = updated(Duration::ZERO).await;
+    let record = farm.reaches(&job, "failed").await.job.unwrap();
+    let failure = record.failure.unwrap();
+    assert_eq!(
+        (failure.kind.as_str(), failure.place.as_str()),
+        ("unsupported", "builds")
+    );
+    assert!(failure.message.contains("x264 164"), "{failure:?}");
+
+    farm.spawn_node("old-again", Script::passing());
+    let request = v1::ListNodesRequest {};
+    crate::harness::eventually("the node", || async {
+        let nodes = farm.client().list_nodes(request).await.unwrap();
+        let nodes = nodes.into_inner().nodes;
+        nodes
+            .iter()
+            .any(|node| node.id == "old-again")
+            .then_some(())
+    })
+    .await;
+    let retry = v1::RetryDeadJobRequest { job: job.clone() };
+    farm.client().retry_dead_job(retry).await.unwrap();
+    farm.reaches(&job, "published").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn until_then_it_says_what_it_waits_for() {
+    let (farm, job) = updated(Duration::from_secs(3_600)).await;
+    let request = v1::GetJobRequest { id: job };
+    let detail = farm.client().get_job(request).await.unwrap().into_inner();
+    assert_eq!(detail.job.unwrap().phase, "processing");
+    assert_eq!(
+        detail.waiting_for,
+        "a node with the builds that the plan pins, for 60 min at most"
+    );
+}
