@@ -67,7 +67,7 @@ impl SourceRoots {
             url: url.to_owned(),
             reason,
         };
-        let outside = || invalid("is not below an allowed source root".to_owned());
+        let outside = |place: &str| invalid(self.refusal(place));
         let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
         match parsed.scheme() {
             "file" => {
@@ -75,7 +75,7 @@ impl SourceRoots {
                 let path = path.canonicalize();
                 let path = path.map_err(|e| Error::from_io(url, &e).of_source())?;
                 if !self.is_allowed(&path) {
-                    return Err(outside());
+                    return Err(outside(&path.to_string_lossy()));
                 }
                 if !path.is_file() {
                     return Err(Error::Source {
@@ -94,13 +94,34 @@ impl SourceRoots {
                     name == bucket && below == Some(true)
                 };
                 if !self.prefixes.iter().any(holds) {
-                    return Err(outside());
+                    return Err(outside(&format!("s3://{bucket}/{key}")));
                 }
                 let bucket = bucket.to_owned();
                 Ok(Place::Object(parsed, bucket, key))
             }
             other => Err(invalid(format!("scheme {other} is not supported"))),
         }
+    }
+
+    /// Why a place is refused, for the operator who can allow it.
+    fn refusal(&self, place: &str) -> String {
+        let folders = self
+            .folders
+            .iter()
+            .map(|folder| folder.display().to_string());
+        let prefixes = self
+            .prefixes
+            .iter()
+            .map(|(bucket, prefix)| format!("s3://{bucket}/{prefix}"));
+        let roots: Vec<String> = folders.chain(prefixes).collect();
+        let roots = match roots.is_empty() {
+            true => "none is allowed".to_owned(),
+            false => roots.join(", "),
+        };
+        format!(
+            "{place} is not below an allowed source root ({roots}); --source-root or \
+             MAGPIE_SOURCES allows more, on the scheduler and on every node"
+        )
     }
 
     /// Whether a path without links lies below a root.

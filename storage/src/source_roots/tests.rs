@@ -84,6 +84,24 @@ fn every_way_out_of_a_root_is_closed() {
 }
 
 #[test]
+fn a_refusal_names_the_real_path_the_roots_and_the_setting() {
+    let (_place, path, roots) = place();
+    symlink("../secret", path.join("inside/link")).unwrap();
+    let url = format!("file://{}/inside/link", path.display());
+    let reason = roots.allow(&url).expect_err(&url).to_string();
+    let secret = path.join("secret").display().to_string();
+    let inside = format!("({})", path.join("inside").display());
+    for words in [&url, &secret, &inside, "--source-root", "MAGPIE_SOURCES"] {
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+    let none = SourceRoots::default().allow(&url).expect_err(&url);
+    assert!(none.to_string().contains("none is allowed"), "{none}");
+    let buckets = SourceRoots::new(["s3://bucket/pre"]).unwrap();
+    let other = buckets.allow("s3://bucket/a").expect_err("outside");
+    assert!(other.to_string().contains("(s3://bucket/pre)"), "{other}");
+}
+
+#[test]
 fn what_is_no_file_is_the_submitters_mistake() {
     let (_place, path, roots) = place();
     let pipe = path.join("inside/pipe");
