@@ -2,6 +2,7 @@
 //! nothing; decisions are in `policy` and `lifecycle`.
 
 use crate::config::Config;
+use crate::driver::Troubles;
 use crate::handle::PlanSummary;
 use crate::webhook::Notice;
 use crate::{Error, Result};
@@ -37,6 +38,7 @@ pub(crate) struct Farm {
     notices: mpsc::Sender<Notice>,
     plans: Mutex<HashMap<JobId, Arc<Plan>>>,
     pub(crate) summaries: Mutex<HashMap<JobId, PlanSummary>>,
+    pub(crate) troubles: Troubles,
     nodes: Mutex<Option<(Instant, Arc<Vec<NodeRecord>>)>>,
 }
 
@@ -50,6 +52,7 @@ impl Farm {
             notices,
             plans: Mutex::new(HashMap::new()),
             summaries: Mutex::new(HashMap::new()),
+            troubles: Troubles::default(),
             nodes: Mutex::new(None),
         }
     }

@@ -4,7 +4,9 @@
 mod attend;
 mod look;
 mod perform;
+mod trouble;
 mod turn;
 
 pub(crate) use perform::report;
+pub(crate) use trouble::Troubles;
 pub(crate) use turn::run;

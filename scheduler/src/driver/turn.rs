@@ -1,6 +1,6 @@
 //! The loop: which jobs are looked at, and how many at a time.
 
-use super::attend::{ErrorCounts, attend};
+use super::attend::attend;
 use crate::farm::Farm;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,6 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Decides about jobs until told to stop, then finishes what it has begun.
 pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
-    let errors = Arc::new(ErrorCounts::default());
     let mut busy = JoinSet::new();
     while !shutdown.is_cancelled() {
         let woken = farm.attention.notified();
@@ -24,8 +23,8 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
         while busy.len() < farm.config.limits.jobs_at_once {
             match farm.store().attend(HOLD).await {
                 Ok(Some(attention)) => {
-                    let (farm, errors) = (farm.clone(), errors.clone());
-                    busy.spawn(async move { attend(&farm, &errors, &attention).await });
+                    let farm = farm.clone();
+                    busy.spawn(async move { attend(&farm, &attention).await });
                 }
                 Ok(None) => break,
                 Err(error) => {

@@ -159,6 +159,11 @@ impl Handle {
         if job.phase == Phase::Review {
             return Ok("a person: approve or reject what quality control flagged".to_owned());
         }
+        if !job.phase.is_final()
+            && let Some(reason) = self.farm.troubles.reason(&job.id)
+        {
+            return Ok(format!("another try of the scheduler's: {reason}"));
+        }
         let open: Vec<&TaskRecord> = tasks
             .iter()
             .filter(|task| task.state == TaskState::Open)

@@ -73,7 +73,7 @@ pub fn backoff(attempts: u32) -> Duration {
 }
 
 /// The longest wait for room after `attempts` earlier failures: exponential, capped.
-fn room_wait(attempts: u32) -> Duration {
+pub fn room_wait(attempts: u32) -> Duration {
     doubled(ROOM_WAIT_FIRST, attempts).min(ROOM_WAIT_MAX)
 }
 
