@@ -11,6 +11,9 @@ use tests::{Place, Process, require, wait_until};
 /// Exposure level that `systemd-analyze security` may report at most, in tenths.
 const EXPOSURE_MAX: &str = "20";
 
+/// A debug build's first page faults, and a cold redis-server.
+const START_BOUND: Duration = Duration::from_secs(60);
+
 fn deploy(path: &str) -> PathBuf {
     repository().join("deploy").join(path)
 }
@@ -112,6 +115,128 @@ fn the_settings_in_the_examples_are_settings_of_the_program() -> Result<()> {
         unknown.is_empty(),
         "{unknown:?} in deploy/systemd/*.env, but magpie reads {known:?}"
     );
+    Ok(())
+}
+
+/// Does what the README says about files, below another root.
+fn install(root: &Path) -> Result<()> {
+    let readme = std::fs::read_to_string(deploy("README.md"))?;
+    let lines = readme.lines().filter(|line| line.starts_with("install "));
+    let magpie = tests::magpie_path()?;
+    let mut installed = 0;
+    for line in lines {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [options @ .., source, target] = &words[1..] else {
+            anyhow::bail!("{line} names no file");
+        };
+        let source = match *source {
+            "target/release/magpie" => magpie.clone(),
+            path => repository().join(path),
+        };
+        let target = root.join(target.trim_start_matches('/'));
+        let output = Command::new("install")
+            .args(options)
+            .arg(source)
+            .arg(target)
+            .output()?;
+        ensure!(output.status.success(), "{line}: {}", self::words(&output));
+        installed += 1;
+    }
+    ensure!(installed == 7, "{installed} files are installed");
+    Ok(())
+}
+
+/// The settings that a unit reads, with the folders of the host moved below another root.
+fn settings(root: &Path, unit: &str) -> Result<Vec<(String, String)>> {
+    let path = root.join("usr/lib/systemd/system").join(unit);
+    let unit = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let file = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("EnvironmentFile=-/"))
+        .context("a unit reads its settings")?;
+    let text = std::fs::read_to_string(root.join(file)).context("read settings")?;
+    let active = text.lines().filter(|line| !line.starts_with('#'));
+    let pairs = active.filter_map(|line| line.split_once('='));
+    let below = |value: &str| match value.strip_prefix('/') {
+        Some(path) => root.join(path).to_string_lossy().into_owned(),
+        None => value.to_owned(),
+    };
+    Ok(pairs
+        .map(|(name, value)| (name.to_owned(), below(value)))
+        .collect())
+}
+
+/// Starts the program of a unit with its settings.
+fn start_unit(root: &Path, unit: &str, more: &[(&str, &str)]) -> Result<Process> {
+    let program = root.join("usr/bin/magpie");
+    let verb = unit
+        .trim_start_matches("magpie-")
+        .trim_end_matches(".service");
+    let mut command = Command::new(program);
+    command.arg(verb).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .envs(settings(root, unit)?)
+        .envs(more.iter().copied());
+    Process::start(unit, command)
+}
+
+#[test]
+fn what_the_readme_installs_starts_a_farm_as_it_is() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        tests::skip("only root may install for another user");
+        return Ok(());
+    }
+    let (Some(sysusers), Some(tmpfiles), Some(_)) = (
+        require("systemd-sysusers"),
+        require("systemd-tmpfiles"),
+        require("redis-server"),
+    ) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let root = place.folder("host")?;
+    install(&root)?;
+    let at = format!("--root={}", root.display());
+    for (program, option) in [(sysusers, None), (tmpfiles, Some("--create"))] {
+        let file = if option.is_some() {
+            "tmpfiles.d"
+        } else {
+            "sysusers.d"
+        };
+        let output = Command::new(program)
+            .args(option)
+            .arg(&at)
+            .arg(root.join("usr/lib").join(file).join("magpie.conf"))
+            .output()?;
+        ensure!(output.status.success(), "{}", words(&output));
+    }
+    let redis = place.join("redis").to_string_lossy().into_owned();
+    let scheduler = [
+        ("MAGPIE_LISTEN", "127.0.0.1:0"),
+        ("MAGPIE_DASHBOARD", "127.0.0.1:0"),
+        ("MAGPIE_REDIS_FOLDER", &redis),
+    ];
+    let mut scheduler = start_unit(&root, "magpie-scheduler.service", &scheduler)?;
+    let line = scheduler.wait_for_line("api at http://", START_BOUND)?;
+    let url = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    let node = [("MAGPIE_SCHEDULER", &*url)];
+    let mut node = start_unit(&root, "magpie-node.service", &node)?;
+    node.wait_for_line("takes work", START_BOUND)?;
+    Ok(())
+}
+
+#[test]
+fn the_examples_set_what_a_farm_cannot_do_without() -> Result<()> {
+    let place = Place::new()?;
+    install(place.path())?;
+    let names = |unit: &str| -> Result<Vec<String>> {
+        let settings = settings(place.path(), unit)?;
+        Ok(settings.into_iter().map(|(name, _)| name).collect())
+    };
+    let scheduler = names("magpie-scheduler.service")?;
+    assert_eq!(scheduler, ["MAGPIE_STORAGE", "MAGPIE_SOURCES"]);
+    assert_eq!(names("magpie-node.service")?, ["MAGPIE_SOURCES"]);
     Ok(())
 }
 
