@@ -126,7 +126,7 @@ where
     T: Serialize + DeserializeOwned,
     F: Fn(Option<T>) -> Option<T>,
 {
-    let fail = |e: std::io::Error| Error::from_io(path, &e);
+    let fail = |e: std::io::Error| Error::from_io(path, &e).of_write();
     let Some(held) = disk.hold(location, wait).map_err(fail)? else {
         return Err(Error::Raced {
             path: path.to_owned(),

@@ -39,7 +39,7 @@ pub(crate) struct Held {
 impl Disk {
     /// Makes the folder, if need be, and the library's view of it.
     pub(crate) fn open(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
-        let fail = |e: io::Error| Error::from_io(url, &e);
+        let fail = |e: io::Error| Error::from_io(url, &e).of_write();
         make_folder(root).map_err(fail)?;
         let root = root.canonicalize().map_err(fail)?;
         let store = LocalFileSystem::new_with_prefix(&root)

@@ -100,6 +100,15 @@ impl Error {
         }
     }
 
+    /// Takes a failure to write: what is written need not be there, so that something is in its way.
+    pub(crate) fn of_write(self) -> Self {
+        let Self::NotFound { path } = self else {
+            return self;
+        };
+        let reason = "a folder above it is missing or is a file".to_owned();
+        Self::Corrupt { path, reason }
+    }
+
     pub(crate) fn from_object_store(path: &str, error: object_store::Error) -> Self {
         let path = path.to_owned();
         let reason = error.to_string();

@@ -124,7 +124,7 @@ impl Storage {
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
         let put = self.store.put(&self.locate(path)?, bytes.into()).await;
         put.map(|_| ())
-            .map_err(|e| Error::from_object_store(path, e))
+            .map_err(|e| Error::from_object_store(path, e).of_write())
     }
 
     /// Writes an object unless there is one. [`Error::Raced`] when another writer is at it and it is
@@ -147,7 +147,7 @@ impl Storage {
                 self.settle(path, &location).await?;
                 Ok(Created::Existed)
             }
-            Err(error) => Err(Error::from_object_store(path, error)),
+            Err(error) => Err(Error::from_object_store(path, error).of_write()),
         }
     }
 

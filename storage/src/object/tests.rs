@@ -96,7 +96,7 @@ async fn a_folder_that_is_not_ours_is_denied() {
         // The superuser is denied nothing by permissions; the kernel file system denies him too.
         let denied = Storage::open("/proc/storage").err().unwrap();
         assert!(
-            matches!(denied, Error::NotFound { .. } | Error::Denied { .. }),
+            matches!(denied, Error::Corrupt { .. } | Error::Denied { .. }),
             "{denied}"
         );
         return;
@@ -107,6 +107,28 @@ async fn a_folder_that_is_not_ours_is_denied() {
     let denied = storage.put("a", "a".into()).await.unwrap_err();
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     assert!(matches!(denied, Error::Denied { .. }), "{denied}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_in_the_way_of_a_write_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let storage = storage(place.path());
+    std::fs::write(place.path().join("folder"), "").unwrap();
+    let change = |_: Option<u64>| Some(1);
+    let below = place.path().join("folder/below");
+    for error in [
+        storage.put("folder/a", "a".into()).await.err(),
+        storage.put_if_absent("folder/a", "a".into()).await.err(),
+        storage.update_json("folder/a", change).await.err(),
+        Storage::open(below.to_str().unwrap()).err(),
+    ] {
+        let error = error.unwrap().to_string();
+        assert!(
+            error.contains("folder/") && error.contains("is a file"),
+            "{error}"
+        );
+    }
+    assert!(!storage.exists("folder/a").await.unwrap());
 }
 
 #[tokio::test]
