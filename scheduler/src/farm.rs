@@ -4,9 +4,8 @@
 use crate::config::Config;
 use crate::driver::Troubles;
 use crate::handle::PlanSummary;
-use crate::webhook::Notice;
+use crate::webhook;
 use crate::{Error, Result};
-use model::job::JobRecord;
 use model::node::NodeRecord;
 use model::plan::Plan;
 use model::{JobId, layout};
@@ -15,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Advance, Store};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -33,9 +32,10 @@ pub(crate) struct Farm {
     pub(crate) work: Notify,
     /// A job may need a decision.
     pub(crate) attention: Notify,
+    /// A notice may wait for its receiver.
+    pub(crate) notices: Notify,
     /// The scheduler stops: long waits end.
     pub(crate) stopping: CancellationToken,
-    notices: mpsc::Sender<Notice>,
     plans: Mutex<HashMap<JobId, Arc<Plan>>>,
     pub(crate) summaries: Mutex<HashMap<JobId, PlanSummary>>,
     pub(crate) troubles: Troubles,
@@ -43,13 +43,13 @@ pub(crate) struct Farm {
 }
 
 impl Farm {
-    pub(crate) fn new(config: Config, notices: mpsc::Sender<Notice>) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         Self {
             config,
             work: Notify::new(),
             attention: Notify::new(),
+            notices: Notify::new(),
             stopping: CancellationToken::new(),
-            notices,
             plans: Mutex::new(HashMap::new()),
             summaries: Mutex::new(HashMap::new()),
             troubles: Troubles::default(),
@@ -75,20 +75,19 @@ impl Farm {
         }
         if taken && advance.from != advance.to {
             info!(job_id = %job, from = %advance.from, to = %advance.to, "job changed phase");
-            match self.store().job(job).await {
-                Ok(record) => self.announce(record),
-                Err(error) => warn!(job_id = %job, %error, "phase change could not be announced"),
+            // The end of a job is announced with its report, which is owed until it is written.
+            if !advance.to.is_final()
+                && let Err(error) = self.announce(job).await
+            {
+                warn!(job_id = %job, %error, "phase change could not be announced");
             }
         }
         Ok(taken)
     }
 
-    /// Hands a job to the webhook sender. Never waits: a slow receiver must not hold up the farm.
-    pub(crate) fn announce(&self, job: JobRecord) {
-        let job_id = job.id.clone();
-        if self.notices.try_send(Notice::new(job)).is_err() {
-            warn!(%job_id, "webhook queue is full, a notice was dropped");
-        }
+    async fn announce(&self, job: &JobId) -> Result<()> {
+        let record = self.store().job(job).await?;
+        webhook::announce(self, &record).await
     }
 
     /// The plan of a job, if it has one.

@@ -104,8 +104,7 @@ mod tests {
         let storage = Storage::open("memory:").unwrap();
         let config = Config::new(storage, store.clone(), SourceRoots::default());
         let keep = config.keep_ended;
-        let (notices, _receiver) = tokio::sync::mpsc::channel(1);
-        let farm = Arc::new(Farm::new(config, notices));
+        let farm = Arc::new(Farm::new(config));
         let cancelled = end(store.as_ref(), "a", Phase::Cancelled).await;
         let failed = end(store.as_ref(), "b", Phase::Failed).await;
         clock.advance(keep + Duration::from_secs(1));

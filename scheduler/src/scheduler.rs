@@ -5,8 +5,7 @@ use crate::farm::Farm;
 use crate::handle::Handle;
 use crate::recover::{self, Recovered};
 use crate::service::{FarmApi, Gate, NodeApi};
-use crate::webhook::{self, Notice};
-use crate::{Error, Result, driver, reaper, retire, stranded};
+use crate::{Error, Result, driver, reaper, retire, stranded, webhook};
 use hyper_util::rt::TokioIo;
 use proto::v1::farm_service_server::FarmServiceServer;
 use proto::v1::node_service_server::NodeServiceServer;
@@ -20,9 +19,6 @@ use tonic::transport::server::Router;
 use tonic::transport::{Channel, Endpoint, Server};
 use tracing::{error, warn};
 
-/// Notices that may wait for the webhook sender; a phase change makes one.
-const NOTICES_MAX: usize = 4_096;
-
 /// A connection without a sign of life for so long is asked for one.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
@@ -32,17 +28,14 @@ const DUPLEX_BYTES: usize = 64 << 10;
 /// A scheduler.
 pub struct Scheduler {
     farm: Arc<Farm>,
-    notices: mpsc::Receiver<Notice>,
 }
 
 impl Scheduler {
     /// Builds a scheduler; nothing runs yet.
     pub fn new(config: Config) -> Result<Self> {
         config.check()?;
-        let (sender, notices) = mpsc::channel(NOTICES_MAX);
         Ok(Self {
-            farm: Arc::new(Farm::new(config, sender)),
-            notices,
+            farm: Arc::new(Farm::new(config)),
         })
     }
 
@@ -114,14 +107,14 @@ impl Scheduler {
 
     /// Decides, reaps and notifies until `shutdown`. What was begun is finished.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { farm, notices } = self;
+        let Self { farm } = self;
         let stop_waits = async {
             shutdown.cancelled().await;
             // Long polls end now, so that servers can stop.
             farm.stopping.cancel();
         };
         let notify = async {
-            let sent = webhook::run(farm.config.clone(), notices, shutdown.clone());
+            let sent = webhook::run(farm.clone(), shutdown.clone());
             if let Err(error) = sent.await {
                 warn!(%error, "webhooks are not sent");
             }

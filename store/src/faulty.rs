@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::{
-    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Store, Submitted,
-    Want,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
+    Renewed, Store, Submitted, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob};
@@ -182,6 +182,22 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
 
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
         self.tried(self.inner.drop_dead(chunk)).await
+    }
+
+    async fn post(&self, notice: &Notice) -> Result<Posted> {
+        self.tried(self.inner.post(notice)).await
+    }
+
+    async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>> {
+        self.tried(self.inner.deliver(hold)).await
+    }
+
+    async fn delivered(&self, delivery: &Delivery) -> Result<()> {
+        self.tried(self.inner.delivered(delivery)).await
+    }
+
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Result<()> {
+        self.tried(self.inner.put_off(delivery, delay)).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {

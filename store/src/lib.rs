@@ -8,6 +8,7 @@ mod clock;
 pub mod error;
 pub mod faulty;
 pub mod memory;
+mod outbox;
 mod page;
 pub mod redis;
 mod rules;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
+pub use outbox::{Delivery, Notice, Posted};
 
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
@@ -283,6 +285,22 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a chunk from the DLQ for good; its job stays failed. [`Error::NotFound`] when it is
     /// not there, so also on a repetition.
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()>;
+
+    /// Queues a notice about a job for its receiver, unless one of this version of the job or of a later
+    /// one was queued before, so also on a repetition.
+    async fn post(&self, notice: &Notice) -> Result<Posted>;
+
+    /// The first notice of the receiver that is due for longest, and holds that receiver for `hold`, so
+    /// that it gets one notice at a time and in order. `None` when none is due. A repetition finds
+    /// another receiver or none; the first comes again after its hold.
+    async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>>;
+
+    /// Takes a notice off the queue of its receiver, which is due at once with what is left. Does
+    /// nothing if the notice is not its first, so also on a repetition.
+    async fn delivered(&self, delivery: &Delivery) -> Result<()>;
+
+    /// Puts a receiver off for `delay` and counts that. Does nothing if the notice is not its first.
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Result<()>;
 
     /// How much there is to do.
     async fn depth(&self) -> Result<QueueDepth>;

@@ -6,6 +6,7 @@ mod farm;
 mod fixture;
 mod jobs;
 mod leases;
+mod notices;
 mod queue;
 mod server;
 mod units;
@@ -94,6 +95,13 @@ contract! {
         a_hold_ends_by_itself,
         a_nudge_comes_after_its_delay,
         no_job_is_passed_over,
+    }
+    notices {
+        notices_come_in_order_and_one_at_a_time_for_each_receiver,
+        a_notice_whose_holder_died_comes_again,
+        a_receiver_that_fails_waits_and_no_other_does,
+        a_version_is_posted_once,
+        queues_of_notices_are_bounded,
     }
     farm {
         sixteen_workers_commit_each_unit_once,

@@ -5,7 +5,7 @@ use super::look::verdict;
 use crate::farm::Farm;
 use crate::lifecycle::{Action, JobView};
 use crate::policy::plan;
-use crate::{Error, Result, publish};
+use crate::{Error, Result, publish, webhook};
 use model::catalog::Report;
 use model::job::{JobRecord, Phase};
 use model::plan::{Plan, Probed, Ticket};
@@ -112,8 +112,9 @@ async fn fail(farm: &Farm, job: &JobRecord, failure: Failure) -> Result<ControlF
     Ok(ControlFlow::Break(()))
 }
 
-/// Writes what came of a job that has ended.
+/// Announces that a job has ended and writes what came of it.
 pub(crate) async fn report(farm: &Farm, job: &JobRecord) -> Result<()> {
+    webhook::announce(farm, job).await?;
     let published = match job.phase {
         Phase::Published => publish::title(farm.storage(), &job.title).await.ok(),
         _ => None,

@@ -147,7 +147,6 @@ mod tests {
         let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
         let storage = Storage::open("memory:").unwrap();
         let config = Config::new(storage, store.clone(), SourceRoots::default());
-        let (notices, _) = tokio::sync::mpsc::channel(1);
         let job = NewJob {
             id: "j1".parse().unwrap(),
             tenant: "t".parse().unwrap(),
@@ -158,7 +157,7 @@ mod tests {
             traceparent: String::new(),
         };
         store.submit(&job, &[]).await.unwrap();
-        (Arc::new(Farm::new(config, notices)), job.id)
+        (Arc::new(Farm::new(config)), job.id)
     }
 
     fn full() -> Error {

@@ -1,57 +1,59 @@
-//! Posts notices. The one owner of the retries of a delivery.
+//! Posts notices. The one owner of the retries of a delivery: a receiver that fails is put off, longer
+//! each time, and what is too old is dropped.
 
-use super::{HEADER, Notice, sign};
+use super::{HEADER, sign};
 use crate::config::Config;
+use crate::farm::Farm;
 use crate::policy::retry;
 use crate::{Error, Result};
-use model::layout;
-use model::plan::Ticket;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, mpsc};
+use store::{Delivery, Notice};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
-
-/// Tries of one delivery. The waits between them grow to sixteen seconds: a receiver that restarts is
-/// back by then.
-const TRIES_MAX: u32 = 6;
 
 /// A receiver that takes longer has a queue of its own to put notices into.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Deliveries under way at a time.
+/// How long a receiver is held. Longer than a delivery takes; after it another replica may serve it.
+const HOLD: Duration = Duration::from_secs(30);
+
+/// Deliveries under way at a time, each to another receiver.
 const AT_ONCE: usize = 32;
 
-/// Delivers notices until told to stop. What waits for another try then is given up.
-pub(crate) async fn run(
-    config: Config,
-    mut notices: mpsc::Receiver<Notice>,
-    shutdown: CancellationToken,
-) -> Result<()> {
+/// Longest pause between two looks for receivers that are due.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A notice that could not be delivered for so long is dropped: by then somebody has asked the farm.
+const GIVEN_UP_MS: u64 = 24 * 3_600_000;
+
+/// Delivers notices until told to stop. What is under way then comes again when its hold ends.
+pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Result<()> {
     let client = client()?;
-    let room = Arc::new(Semaphore::new(AT_ONCE));
-    let tracker = TaskTracker::new();
-    loop {
-        let notice = tokio::select! {
-            () = shutdown.cancelled() => break,
-            notice = notices.recv() => notice,
-        };
-        let Some(notice) = notice else { break };
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            break;
-        };
-        let (client, config, shutdown) = (client.clone(), config.clone(), shutdown.clone());
-        tracker.spawn(async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = deliver(&client, &config, &notice) => {}
+    let mut busy = JoinSet::new();
+    while !shutdown.is_cancelled() {
+        let woken = farm.notices.notified();
+        while busy.len() < AT_ONCE {
+            match farm.store().deliver(HOLD).await {
+                Ok(Some(delivery)) => {
+                    let (farm, client) = (farm.clone(), client.clone());
+                    busy.spawn(async move { deliver(&farm, &client, &delivery).await });
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    warn!(%error, "store does not hand out notices");
+                    break;
+                }
             }
-            drop(permit);
-        });
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = woken => {}
+            Some(_) = busy.join_next() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
     }
-    tracker.close();
-    tracker.wait().await;
     Ok(())
 }
 
@@ -69,38 +71,51 @@ fn client() -> Result<reqwest::Client> {
         })
 }
 
-async fn deliver(client: &reqwest::Client, config: &Config, notice: &Notice) {
-    let job_id = &notice.job.id;
-    let ticket = match config
-        .storage
-        .get_json::<Ticket>(&layout::ticket(job_id))
-        .await
-    {
-        Ok(ticket) => ticket,
-        Err(error) => return warn!(%job_id, %error, "no ticket, so nobody to notify"),
-    };
-    if ticket.webhook_url.is_empty() {
-        return;
-    }
-    let Ok(body) = serde_json::to_vec(notice) else {
-        return warn!(%job_id, "notice cannot be written as JSON");
-    };
-    for tried in 0..TRIES_MAX {
-        match post(client, config, &ticket.webhook_url, body.clone()).await {
-            Ok(()) => return debug!(%job_id, notice = notice.id, "notice was delivered"),
-            Err(Refusal {
-                retry: false,
-                reason,
-            }) => {
-                return warn!(%job_id, reason, "receiver refused a notice");
-            }
-            Err(Refusal { reason, .. }) => debug!(%job_id, tried, reason, "notice not delivered"),
+/// Tries a delivery once, and tells the store what came of it. A store that does not hear of it hands
+/// the notice out again.
+async fn deliver(farm: &Farm, client: &reqwest::Client, delivery: &Delivery) {
+    let told = match attempt(farm, client, delivery).await {
+        Outcome::Done => farm.store().delivered(delivery).await,
+        Outcome::PutOff => {
+            let longest = retry::backoff(delivery.failures);
+            let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
+            farm.store().put_off(delivery, delay).await
         }
-        if tried + 1 < TRIES_MAX {
-            tokio::time::sleep(retry::jitter(retry::backoff(tried), rand::random())).await;
+    };
+    if let Err(error) = told {
+        warn!(%error, "store does not take a notice back");
+    }
+    farm.notices.notify_one();
+}
+
+/// What comes of a notice.
+enum Outcome {
+    /// It was delivered, or will never be.
+    Done,
+    /// It is tried again later.
+    PutOff,
+}
+
+async fn attempt(farm: &Farm, client: &reqwest::Client, delivery: &Delivery) -> Outcome {
+    let Notice { job, version, .. } = &delivery.notice;
+    let now_ms = farm.store().now_ms().await.unwrap_or(delivery.posted_at_ms);
+    if now_ms.saturating_sub(delivery.posted_at_ms) > GIVEN_UP_MS {
+        warn!(job_id = %job, version, "notice was given up");
+        return Outcome::Done;
+    }
+    match post(client, &farm.config, &delivery.notice).await {
+        Ok(()) => debug!(job_id = %job, version, "notice was delivered"),
+        Err(Refusal {
+            retry: false,
+            reason,
+        }) => warn!(job_id = %job, version, reason, "receiver refused a notice"),
+        Err(Refusal { reason, .. }) => {
+            let failures = delivery.failures;
+            debug!(job_id = %job, version, failures, reason, "notice not delivered");
+            return Outcome::PutOff;
         }
     }
-    warn!(%job_id, tries = TRIES_MAX, "notice was given up");
+    Outcome::Done
 }
 
 /// Why a delivery did not succeed.
@@ -112,10 +127,12 @@ struct Refusal {
 async fn post(
     client: &reqwest::Client,
     config: &Config,
-    url: &str,
-    body: Vec<u8>,
+    notice: &Notice,
 ) -> std::result::Result<(), Refusal> {
-    let mut request = client.post(url).header("content-type", "application/json");
+    let body = notice.body.clone().into_bytes();
+    let mut request = client
+        .post(&notice.url)
+        .header("content-type", "application/json");
     if let Some(secret) = &config.webhook_secret {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

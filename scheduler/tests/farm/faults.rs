@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
-    Advance, Attention, DeadChunk, Disposition, Error, Expired, QueueDepth, Renewed, Result, Store,
-    Submitted, SystemClock, Want,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Error, Expired, Notice, Posted,
+    QueueDepth, Renewed, Result, Store, Submitted, SystemClock, Want,
 };
 use tonic::{Code, Response, Status};
 
@@ -154,6 +154,18 @@ impl Store for Faulty {
     }
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
         through!(self, drop_dead(chunk))
+    }
+    async fn post(&self, notice: &Notice) -> Result<Posted> {
+        through!(self, post(notice))
+    }
+    async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>> {
+        through!(self, deliver(hold))
+    }
+    async fn delivered(&self, delivery: &Delivery) -> Result<()> {
+        through!(self, delivered(delivery))
+    }
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Result<()> {
+        through!(self, put_off(delivery, delay))
     }
     async fn depth(&self) -> Result<QueueDepth> {
         through!(self, depth())

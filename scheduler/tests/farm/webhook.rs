@@ -1,9 +1,11 @@
 //! Webhooks, as a receiver sees them.
 
-use crate::harness::{Farm, PATIENCE};
+use crate::harness::{Farm, PATIENCE, eventually};
 use crate::node::Script;
+use proto::v1;
 use scheduler::{Secret, webhook};
 use std::sync::Arc;
+use std::time::Duration;
 use store::SystemClock;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -77,4 +79,65 @@ async fn every_phase_is_posted_signed_and_a_refused_one_again() {
         ids[1..].contains(&ids[0]),
         "a refused notice comes again under its id: {ids:?}"
     );
+}
+
+/// The phase in the next notice that comes.
+async fn next_phase(listener: &TcpListener) -> String {
+    let next = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (_, body) = receive(stream, "204 Fine").await;
+        let notice: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        notice["job"]["phase"].as_str().unwrap().to_owned()
+    };
+    tokio::time::timeout(PATIENCE, next)
+        .await
+        .expect("a notice")
+}
+
+async fn cancelled(farm: &Farm, webhook_url: &str) -> String {
+    let id = farm
+        .submit_with(|request| request.webhook_url = webhook_url.to_owned())
+        .await;
+    let request = v1::CancelJobRequest { id: id.clone() };
+    farm.client().cancel_job(request).await.unwrap();
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_survives_the_scheduler_that_could_not_deliver_it() {
+    let first = Farm::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    cancelled(&first, &url).await;
+    let (stream, _) = listener.accept().await.unwrap();
+    receive(stream, "503 Busy").await;
+    let store = first.config.store.clone();
+    eventually("the receiver is put off", || async {
+        // A receiver that waits for its next try is held by nobody.
+        store.deliver(Duration::ZERO).await.unwrap()
+    })
+    .await;
+    let storage = first.stop().await;
+
+    let _second = Farm::on(storage, Arc::new(SystemClock), |config| {
+        config.store = store;
+    })
+    .await;
+    assert_eq!(next_phase(&listener).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_answers_holds_up_nobody_else() {
+    let farm = Farm::start().await;
+    // Connections are taken and never answered.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = format!("http://{}/hook", silent.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    for _ in 0..40 {
+        cancelled(&farm, &dead).await;
+    }
+    cancelled(&farm, &url).await;
+    let soon = tokio::time::timeout(Duration::from_secs(5), next_phase(&listener));
+    assert_eq!(soon.await.expect("soon"), "cancelled");
 }

@@ -20,6 +20,7 @@ impl State {
             record: accepted(job, now_ms),
             number: self.accepted,
             marked: 0,
+            posted: 0,
             chunks: 0,
             tasks: BTreeMap::new(),
             order: Vec::new(),

@@ -7,6 +7,7 @@ mod lease;
 mod nodes;
 mod operations;
 mod ordered;
+mod outbox;
 mod record;
 mod state;
 mod work;

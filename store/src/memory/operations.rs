@@ -4,8 +4,8 @@ use super::MemoryStore;
 use super::work::Commit;
 use crate::error::Result;
 use crate::{
-    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Store, Submitted,
-    Want, rules,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
+    Renewed, Store, Submitted, Want, rules,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob};
@@ -130,6 +130,24 @@ impl Store for MemoryStore {
 
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
         self.with(|state, now| state.drop_dead(chunk, now))
+    }
+
+    async fn post(&self, notice: &Notice) -> Result<Posted> {
+        self.with(|state, now| state.post(notice, now))
+    }
+
+    async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>> {
+        Ok(self.with(|state, now| state.deliver(hold, now)))
+    }
+
+    async fn delivered(&self, delivery: &Delivery) -> Result<()> {
+        self.with(|state, now| state.delivered(delivery, now));
+        Ok(())
+    }
+
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Result<()> {
+        self.with(|state, now| state.put_off(delivery, delay, now));
+        Ok(())
     }
 
     async fn depth(&self) -> Result<QueueDepth> {

@@ -15,6 +15,8 @@ pub(super) struct Job {
     pub(super) number: u64,
     /// Version at the last change that asks for a decision.
     pub(super) marked: u64,
+    /// Version that was posted last.
+    pub(super) posted: u64,
     /// Chunks that its tasks ever started with.
     pub(super) chunks: u64,
     pub(super) tasks: BTreeMap<TaskName, Task>,

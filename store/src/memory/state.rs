@@ -2,6 +2,7 @@
 //! itself: after a chunk's record changed, `index` derives its entries from the record.
 
 use super::ordered::Ordered;
+use super::outbox::Receiver;
 use super::record::{ChunkRecord, Job, Standing, Task};
 use crate::error::{Error, Result};
 use crate::rules;
@@ -34,6 +35,11 @@ pub(super) struct State {
     /// Jobs that need a decision, by the time at which they may be handed out.
     pub(super) attention: Ordered<JobId>,
     pub(super) nudges: Ordered<JobId>,
+    pub(super) receivers: BTreeMap<String, Receiver>,
+    /// Receivers with a queue, by the time from which they may be served.
+    pub(super) deliveries: Ordered<String>,
+    /// Notices of all receivers.
+    pub(super) notices: usize,
 }
 
 /// A registered node.

@@ -10,7 +10,7 @@ local tag = KEYS[1] .. ':'
 local key = {
   -- string: epoch of new tokens; counters of grants and accepted jobs
   epoch = tag .. 'epoch', grants = tag .. 'grants', accepted = tag .. 'accepted',
-  -- hash: work of queued and held chunks: queued, units, micros
+  -- hash: work of queued and held chunks: queued, units, micros; and notices
   totals = tag .. 'totals',
   -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
   jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
@@ -18,6 +18,8 @@ local key = {
   live = tag .. 'live',
   -- sorted sets of chunks: by earliest time; by end of lease; by time of death
   delayed = tag .. 'delayed', leases = tag .. 'leases', dead = tag .. 'dead',
+  -- sorted set: receivers by the time from which they may be served; hash: how often each was put off
+  deliveries = tag .. 'deliveries', failures = tag .. 'failures',
   -- sorted set: nodes by last sign of life
   seen = tag .. 'seen',
 }
@@ -38,6 +40,8 @@ function key.rich(builds) return tag .. 'rich:' .. builds end
 -- hash; set of the chunks that it holds
 function key.node(id) return tag .. 'node:' .. id end
 function key.holds(node) return tag .. 'holds:' .. node end
+-- list: time, version, job and JSON of the notices that wait for a receiver
+function key.notices(receiver) return tag .. 'notices:' .. receiver end
 -- sorted set: nodes with these builds ('' for all) that do not drain, by last sign of life
 function key.able(builds) return tag .. 'able:' .. builds end
 ";

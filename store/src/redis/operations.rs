@@ -4,12 +4,13 @@ use super::RedisStore;
 use super::wire::{self, Fields, TaskAnswer};
 use crate::clock::milliseconds;
 use crate::error::Result;
+use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX};
 use crate::rules::{
     self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS,
 };
 use crate::{
-    Advance, Attention, DeadChunk, Disposition, Expired, QueueDepth, Renewed, Steal, Store,
-    Submitted, Want,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
+    Renewed, Steal, Store, Submitted, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
@@ -293,6 +294,53 @@ impl Store for RedisStore {
 
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
         run!(self, drop_dead, chunk)
+    }
+
+    async fn post(&self, notice: &Notice) -> Result<Posted> {
+        let answer: String = run!(
+            self,
+            post,
+            notice.job,
+            notice.version,
+            notice.receiver,
+            wire::json(notice),
+            RECEIVER_NOTICES_MAX,
+            NOTICES_MAX,
+        )?;
+        match answer.as_str() {
+            "new" => Ok(Posted::New),
+            "known" => Ok(Posted::Known),
+            "full" => Ok(Posted::Full),
+            other => Err(wire::corrupt("post", format!("{other:?} is no answer"))),
+        }
+    }
+
+    async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>> {
+        let due: Option<(u64, String, u32)> = run!(self, deliver, bounded_ms(hold))?;
+        due.map(|(posted_at_ms, notice, failures)| {
+            Ok(Delivery {
+                notice: wire::from_json("notices", &notice)?,
+                posted_at_ms,
+                failures,
+            })
+        })
+        .transpose()
+    }
+
+    async fn delivered(&self, delivery: &Delivery) -> Result<()> {
+        let receiver = &delivery.notice.receiver;
+        run!(self, delivered, receiver, wire::head(delivery))
+    }
+
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Result<()> {
+        let receiver = &delivery.notice.receiver;
+        run!(
+            self,
+            put_off,
+            receiver,
+            wire::head(delivery),
+            bounded_ms(delay)
+        )
     }
 
     async fn depth(&self) -> Result<QueueDepth> {

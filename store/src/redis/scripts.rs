@@ -60,6 +60,10 @@ scripts! {
     drain: [NODES],
     dead: [CHUNKS],
     drop_dead: [CHUNKS],
+    post: [],
+    deliver: [],
+    delivered: [],
+    put_off: [],
     depth: [],
 }
 

@@ -2,7 +2,7 @@
 //! read is [`Error::Corrupt`], never a panic.
 
 use crate::error::{Error, Result};
-use crate::{DeadAttempt, rules};
+use crate::{DeadAttempt, Delivery, rules};
 use model::job::{JobRecord, NewJob, Phase};
 use model::task::{Chunk, Lease, NewTask, TaskRecord, TaskState, Token, UnitRecord};
 use model::{ChunkId, Failure, TaskId};
@@ -50,6 +50,15 @@ pub(super) fn tasks_json(tasks: &[NewTask]) -> String {
         builds: task.builds.clone(),
     });
     json(&wire.collect::<Vec<_>>())
+}
+
+/// What a waiting notice begins with, which tells it from every other.
+pub(super) fn head(delivery: &Delivery) -> String {
+    let notice = &delivery.notice;
+    format!(
+        "{} {} {} ",
+        delivery.posted_at_ms, notice.version, notice.job
+    )
 }
 
 pub(super) fn token_text(token: Token) -> String {
