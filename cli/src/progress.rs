@@ -7,6 +7,7 @@ use node_agent::Event;
 use proto::v1::{JobDetail, Task};
 use scheduler::PlanSummary;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// The bars of one job.
 pub struct Progress {
@@ -16,6 +17,7 @@ pub struct Progress {
     phase: Option<ProgressBar>,
     printer: Printer,
     said: String,
+    patience: Patience,
     summary: Option<PlanSummary>,
     /// Frames of units under way, by task and unit.
     under_way: BTreeMap<(String, u32), u64>,
@@ -33,18 +35,27 @@ impl Progress {
             phase: None,
             printer,
             said: String::new(),
+            patience: Patience::default(),
             summary: None,
             under_way: BTreeMap::new(),
             committed: BTreeMap::new(),
         }
     }
 
+    /// Says what a job waits for only when it has waited for the same so long.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience.needed = patience;
+        self
+    }
+
     /// Draws the job as it is now.
     pub fn update(&mut self, detail: &JobDetail) {
         let Some(job) = &detail.job else { return };
         let waiting = match detail.waiting_for.as_str() {
-            "" => String::new(),
-            reason => format!(": waits for {reason}"),
+            reason if self.patience.is_over(reason, Instant::now()) => {
+                format!(": waits for {reason}")
+            }
+            _ => String::new(),
         };
         let sentence = format!("{} {}{waiting}", job.title, job.phase);
         if !self.shown {
@@ -145,10 +156,57 @@ impl Progress {
     }
 }
 
+/// How long the same wait has been seen, and for how long it is not worth a word.
+#[derive(Debug, Default)]
+struct Patience {
+    needed: Duration,
+    reason: String,
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Takes note of a reason, empty for none; whether it has lasted long enough to be said.
+    fn is_over(&mut self, reason: &str, now: Instant) -> bool {
+        if reason != self.reason || self.since.is_none() {
+            reason.clone_into(&mut self.reason);
+            self.since = Some(now);
+        }
+        let waited = now.saturating_duration_since(self.since.unwrap_or(now));
+        !reason.is_empty() && waited >= self.needed
+    }
+}
+
 fn style_or_default<E>(style: Result<ProgressStyle, E>) -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn name_of(task: &Task) -> &str {
     task.id.rsplit('/').next().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_said_when_it_has_lasted_and_not_before() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut patience = Patience {
+            needed: 2 * second,
+            ..Patience::default()
+        };
+        assert!(!patience.is_over("a node", start));
+        assert!(!patience.is_over("a node", start + second));
+        assert!(patience.is_over("a node", start + 2 * second));
+        // Another reason is another wait, and none is never said.
+        assert!(!patience.is_over("a free slot", start + 3 * second));
+        assert!(!patience.is_over("", start + 9 * second));
+        assert!(!patience.is_over("a free slot", start + 10 * second));
+    }
+
+    #[test]
+    fn without_patience_a_wait_is_said_at_once() {
+        assert!(Patience::default().is_over("a node", Instant::now()));
+        assert!(!Patience::default().is_over("", Instant::now()));
+    }
 }

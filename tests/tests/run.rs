@@ -100,6 +100,22 @@ fn every_frame_and_cue_of_a_title_is_published() -> Result<()> {
 }
 
 #[test]
+fn a_run_does_not_tell_of_waiting_for_its_own_node() -> Result<()> {
+    let Some(ffmpeg) = require("ffmpeg") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let clip = Clip::seconds(1).make(&ffmpeg)?;
+    let (clip, out) = (clip.to_string_lossy(), place.join("out"));
+    let finished = Magpie::new(["run", &clip, "--out", &out.to_string_lossy()])?.finish(BOUND)?;
+    ensure!(finished.code == Some(0), "{finished:?}");
+    let said = &finished.stderr;
+    assert!(said.contains(" published\n"), "{said}");
+    assert!(!said.contains("none is connected"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn the_same_command_finds_what_is_published() -> Result<()> {
     let Some(ffmpeg) = require("ffmpeg") else {
         return Ok(());

@@ -28,6 +28,9 @@ const TRIES_MAX: u32 = 100;
 /// Distance of two looks at the job.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Its own node starts a moment after the job is accepted; waits shorter than this are no news.
+const WAIT_IS_NEWS: Duration = Duration::from_secs(3);
+
 /// Arguments of `magpie run`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -73,7 +76,9 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut node = node_agent::Config::new(node_id(), SourceRoots::default());
     args.worker.apply(&mut node);
     let builds = node_agent::node_info(&node)?.builds;
-    let progress = Arc::new(parking_lot::Mutex::new(Progress::new(printer)));
+    let progress = Arc::new(parking_lot::Mutex::new(
+        Progress::new(printer).patient(WAIT_IS_NEWS),
+    ));
     let drawn = Arc::clone(&progress);
     let config = Config {
         storage: storage.clone(),
@@ -212,11 +217,15 @@ async fn follow(
     progress: &parking_lot::Mutex<Progress>,
 ) -> anyhow::Result<JobDetail> {
     let mut seen = None;
+    let mut waits = None;
     loop {
         let record = handle.job(job).await?;
-        if seen != Some(record.version) {
+        // A wait that goes on changes nothing in the job.
+        let is_due = waits.is_some_and(|since: Instant| since.elapsed() >= WAIT_IS_NEWS);
+        if seen != Some(record.version) || is_due {
             seen = Some(record.version);
             let detail = handle.detail(job).await?;
+            waits = (!detail.waiting_for.is_empty()).then(Instant::now);
             progress.lock().update(&proto::v1::JobDetail::from(&detail));
             match (detail.job.phase, review) {
                 (Phase::Review, Some(review)) => {
