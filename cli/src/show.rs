@@ -36,10 +36,14 @@ pub fn job(printer: Printer, job: &Job) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Many jobs.
-pub fn jobs(printer: Printer, jobs: &[Job]) -> anyhow::Result<()> {
+/// Many jobs, or for people the sentence that says what it means that there are none.
+pub fn jobs(printer: Printer, jobs: &[Job], none: &str) -> anyhow::Result<()> {
     if printer.is_json() {
         return jobs.iter().try_for_each(|job| printer.json(job));
+    }
+    if jobs.is_empty() {
+        printer.line(none);
+        return Ok(());
     }
     let mut table = Table::new(&[
         ("job", Side::Left),
@@ -75,6 +79,23 @@ pub fn nodes(printer: Printer, nodes: &[Node], capacity: &Capacity) -> anyhow::R
         nodes.iter().try_for_each(|node| printer.json(node))?;
         return printer.json(capacity);
     }
+    if nodes.is_empty() {
+        printer.line("no node is connected; start one with `magpie node`");
+    } else {
+        printer.line(&node_table(nodes).render());
+    }
+    printer.line(&format!(
+        "{} jobs, {} chunks queued, {} held, about {} of work left, {} dead",
+        capacity.jobs,
+        capacity.chunks_queued,
+        capacity.chunks_held,
+        duration(capacity.seconds_left as u64),
+        capacity.dead,
+    ));
+    Ok(())
+}
+
+fn node_table(nodes: &[Node]) -> Table {
     let mut table = Table::new(&[
         ("node", Side::Left),
         ("host", Side::Left),
@@ -109,22 +130,17 @@ pub fn nodes(printer: Printer, nodes: &[Node], capacity: &Capacity) -> anyhow::R
             node.holds.join(" "),
         ]);
     }
-    printer.line(&table.render());
-    printer.line(&format!(
-        "{} jobs, {} chunks queued, {} held, about {} of work left, {} dead",
-        capacity.jobs,
-        capacity.chunks_queued,
-        capacity.chunks_held,
-        duration(capacity.seconds_left as u64),
-        capacity.dead,
-    ));
-    Ok(())
+    table
 }
 
 /// The DLQ.
 pub fn dead_chunks(printer: Printer, chunks: &[DeadChunk]) -> anyhow::Result<()> {
     if printer.is_json() {
         return chunks.iter().try_for_each(|chunk| printer.json(chunk));
+    }
+    if chunks.is_empty() {
+        printer.line("nothing is in the DLQ");
+        return Ok(());
     }
     let mut table = Table::new(&[
         ("chunk", Side::Left),
@@ -180,6 +196,10 @@ pub fn dead_chunk(printer: Printer, chunk: &DeadChunk) -> anyhow::Result<()> {
 pub fn titles(printer: Printer, titles: &[Title]) -> anyhow::Result<()> {
     if printer.is_json() {
         return titles.iter().try_for_each(|title| printer.json(title));
+    }
+    if titles.is_empty() {
+        printer.line("nothing is published yet");
+        return Ok(());
     }
     let mut table = Table::new(&[
         ("title", Side::Left),

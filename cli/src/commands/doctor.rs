@@ -45,12 +45,7 @@ pub async fn run(_: Args, printer: Printer) -> anyhow::Result<Exit> {
         },
         memory(info.memory_bytes),
         sandbox(&config).await,
-        Check {
-            what: "gpus",
-            state: State::Missing,
-            found: "none used".to_owned(),
-            remedy: "this build encodes on the processor",
-        },
+        gpus(&info.gpus),
         program(
             "redis-server",
             "--version",
@@ -99,6 +94,20 @@ fn show(printer: Printer, checks: &[Check]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Work runs without any, with the same output bytes.
+fn gpus(gpus: &[String]) -> Check {
+    let found = match gpus {
+        [] => "none found: work runs on the CPU".to_owned(),
+        found => found.join(", "),
+    };
+    Check {
+        what: "gpus",
+        state: State::Good,
+        found,
+        remedy: "",
+    }
+}
+
 fn memory(bytes: u64) -> Check {
     let found = format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
     // One slot of a 1080p ladder with x264 medium stays below this.
@@ -136,16 +145,15 @@ async fn sandbox(config: &Config) -> Check {
     }
 }
 
-fn program(name: &'static str, version: &str, remedy: &'static str) -> Check {
-    let output = Command::new(name).arg(version).output();
+fn program(name: &'static str, argument: &str, remedy: &'static str) -> Check {
+    let output = Command::new(name).arg(argument).output();
     match output {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);
-            let found = text.lines().next().unwrap_or_default().to_owned();
             Check {
                 what: name,
                 state: State::Good,
-                found,
+                found: version(text.lines().next().unwrap_or_default()),
                 remedy: "",
             }
         }
@@ -155,5 +163,36 @@ fn program(name: &'static str, version: &str, remedy: &'static str) -> Check {
             found: "not found".to_owned(),
             remedy,
         },
+    }
+}
+
+/// The version in the first line that a program says of itself, or the line where it has another form.
+fn version(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let named = words.clone().find_map(|word| word.strip_prefix("v="));
+    let after = words.find(|word| *word == "version").and(words.next());
+    named.or(after).unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_told_without_what_surrounds_it() {
+        let ffmpeg = "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers";
+        assert_eq!(version(ffmpeg), "5.1.9-0+deb12u1");
+        let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64";
+        assert_eq!(version(redis), "7.0.15");
+        assert_eq!(version("Valkey 8"), "Valkey 8");
+        assert_eq!(version("its version"), "its version");
+    }
+
+    #[test]
+    fn a_host_without_a_gpu_lacks_nothing() {
+        let none = gpus(&[]);
+        assert!(none.state == State::Good && none.remedy.is_empty());
+        assert_eq!(none.found, "none found: work runs on the CPU");
+        assert_eq!(gpus(&["a".to_owned(), "b".to_owned()]).found, "a, b");
     }
 }

@@ -39,6 +39,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         summary::print(printer, &answer.into_inner(), None)?;
         return Ok(Exit::Success);
     }
+    let is_filtered = args.tenant.is_some() || args.title.is_some() || !args.phase.is_empty();
     let mut left = args.limit;
     let mut page_token = String::new();
     let mut jobs = Vec::new();
@@ -62,6 +63,10 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
             break;
         }
     }
-    show::jobs(printer, &jobs)?;
+    let none = match is_filtered {
+        true => "no job fits",
+        false => "there are no jobs; give the farm one with `magpie submit`",
+    };
+    show::jobs(printer, &jobs, none)?;
     Ok(Exit::Success)
 }

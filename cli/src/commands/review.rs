@@ -50,7 +50,7 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
                 .await
                 .map_err(|s| explain(&s))?
                 .into_inner();
-            show::jobs(printer, &page.jobs)?;
+            show::jobs(printer, &page.jobs, "no title waits for a review")?;
             return Ok(Exit::Success);
         }
         Verb::Approve(answer) => (answer, "approve"),

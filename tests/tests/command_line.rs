@@ -1,0 +1,55 @@
+//! What a person reads who has just set up a farm and uses it for the first time.
+
+use anyhow::{Result, ensure};
+use std::time::Duration;
+use tests::{Farm, Magpie, Place, lines_of_json, require};
+
+const BOUND: Duration = Duration::from_secs(60);
+
+#[test]
+fn an_empty_list_is_a_sentence_for_people_and_nothing_for_machines() -> Result<()> {
+    if require("redis-server").is_none() {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let farm = Farm::start(&place)?;
+    let lists: [(&[&str], &str); 6] = [
+        (
+            &["jobs"],
+            "there are no jobs; give the farm one with `magpie submit`",
+        ),
+        (&["jobs", "--phase", "published"], "no job fits"),
+        (
+            &["nodes"],
+            "no node is connected; start one with `magpie node`",
+        ),
+        (&["dlq", "list"], "nothing is in the DLQ"),
+        (&["publish", "list"], "nothing is published yet"),
+        (&["review", "list"], "no title waits for a review"),
+    ];
+    for (words, sentence) in lists {
+        let told = farm.call(words)?.finish(BOUND)?;
+        ensure!(told.code == Some(0), "{words:?}: {told:?}");
+        assert_eq!(told.stdout.lines().next(), Some(sentence), "{words:?}");
+        let arguments: Vec<_> = words.iter().copied().chain(["--json"]).collect();
+        let values = lines_of_json(&farm.call(&arguments)?.finish(BOUND)?.stdout)?;
+        // What the farm has to do stands below the nodes, also where there are none.
+        let expected = usize::from(words == ["nodes"]);
+        assert_eq!(values.len(), expected, "{words:?}: {values:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_doctor_says_versions_in_a_word_and_misses_no_gpu() -> Result<()> {
+    let told = Magpie::new(["doctor"])?.finish(BOUND)?;
+    let gpus = told.stdout.lines().find(|line| line.starts_with("gpus"));
+    ensure!(
+        gpus.is_some_and(|line| line.contains("none found: work runs on the CPU")),
+        "{told:?}"
+    );
+    ensure!(!told.stdout.contains("Copyright"), "{told:?}");
+    let longest = told.stdout.lines().map(str::len).max();
+    ensure!(longest < Some(160), "{longest:?}: {told:?}");
+    Ok(())
+}
