@@ -62,19 +62,16 @@ impl Scheduler {
             .max_decoding_message_size(bytes_max);
         let node = NodeServiceServer::new(NodeApi::new(&self.handle()))
             .max_decoding_message_size(bytes_max);
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-            .build_v1()
-            .map_err(|e| Error::Config {
-                setting: "reflection",
-                reason: e.to_string(),
-            })?;
+        let reflection = described().build_v1().map_err(unreadable)?;
+        // Under its first name too: the tools of many distributions know no other.
+        let reflection_alpha = described().build_v1alpha().map_err(unreadable)?;
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<FarmServiceServer<FarmApi>>().await;
         reporter.set_serving::<NodeServiceServer<NodeApi>>().await;
         let routes = Routes::new(InterceptedService::new(farm, gate.clone()))
             .add_service(InterceptedService::new(node, gate.clone()))
-            .add_service(InterceptedService::new(reflection, gate))
+            .add_service(InterceptedService::new(reflection, gate.clone()))
+            .add_service(InterceptedService::new(reflection_alpha, gate))
             .add_service(health);
         Ok(Server::builder()
             .max_concurrent_streams(config.limits.requests_per_connection_max)
@@ -127,5 +124,19 @@ impl Scheduler {
             notify,
             stop_waits,
         );
+    }
+}
+
+/// Everything that a client may want described.
+fn described() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+fn unreadable(error: tonic_reflection::server::Error) -> Error {
+    Error::Config {
+        setting: "reflection",
+        reason: error.to_string(),
     }
 }

@@ -10,5 +10,6 @@ mod harness;
 mod life;
 mod node;
 mod publishing;
+mod reflection;
 mod stranded;
 mod webhook;
