@@ -27,12 +27,14 @@ pub fn run_images(
 ) -> Result<(ImageFacts, Vec<ImageBytes>)> {
     let video = plan.video.as_ref();
     let video = video.ok_or_else(|| Error::bug(STAGE, "the plan has no pictures"))?;
-    let tiles = read_tiles(pictures, tiles)?;
+    let mut tiles = read_tiles(pictures, tiles)?;
+    let cut = u32::try_from(tiles.len()).unwrap_or(u32::MAX);
     let (mut files, mut sheets) = (Vec::new(), Vec::new());
     let images = &plan.profile.images;
     let per_sheet = (images.columns * images.rows).max(1) as usize;
     let mut sheet =
         Picture::black(PixelFormat::Yuv420p8, TILE.width, TILE.height).in_stage(STAGE)?;
+    fill_last_sheet(&mut tiles, per_sheet, &sheet);
     for part in tiles.chunks(per_sheet) {
         compose(part, images.columns, &mut sheet).in_stage(STAGE)?;
         add(plan, video, &sheet, (&mut sheets, &mut files))?;
@@ -46,11 +48,19 @@ pub fn run_images(
     let facts = ImageFacts {
         key: content_key::of_images(plan, video),
         sheets,
-        tiles: u32::try_from(tiles.len()).unwrap_or(u32::MAX),
+        tiles: cut,
         poster: poster.pop(),
         poster_frame,
     };
     Ok((facts, files))
+}
+
+/// Black tiles after the last one, so that every sheet has the same grid: a manifest states one for all
+/// of them (DASH-IF IOP 6.2.6), and players stretch a sheet that is shorter. A lone sheet states its own.
+fn fill_last_sheet(tiles: &mut Vec<Picture>, per_sheet: usize, black: &Picture) {
+    if tiles.len() > per_sheet {
+        tiles.resize(tiles.len().next_multiple_of(per_sheet), black.clone());
+    }
 }
 
 /// Writes a picture as JPEG and adds it to facts and files.
@@ -105,4 +115,19 @@ fn read_tiles(pictures: &[PictureFacts], tiles: &[Vec<u8>]) -> Result<Vec<Pictur
         .flat_map(|bytes| bytes.chunks_exact(TILE_BYTES))
         .map(one)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_several_sheets_is_filled_and_a_lone_one_is_left() {
+        let black = Picture::black(PixelFormat::Yuv420p8, TILE.width, TILE.height).unwrap();
+        for (cut, filled) in [(0, 0), (3, 3), (4, 4), (5, 8), (8, 8), (9, 12)] {
+            let mut tiles = vec![black.clone(); cut];
+            fill_last_sheet(&mut tiles, 4, &black);
+            assert_eq!(tiles.len(), filled, "{cut} tiles");
+        }
+    }
 }

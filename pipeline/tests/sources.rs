@@ -268,7 +268,7 @@ fn images_are_made_of_the_tiles_and_one_frame() {
         .iter()
         .map(|sheet| (sheet.width, sheet.height))
         .collect();
-    assert_eq!(sizes, [(384, 144), (384, 72)]);
+    assert_eq!(sizes, [(384, 144), (384, 144)]);
     assert_eq!(
         facts.poster.as_ref().map(|p| (p.width, p.height)),
         Some((128, 72))
