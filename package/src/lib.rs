@@ -17,6 +17,7 @@ pub mod cmaf;
 
 pub mod dash;
 pub mod hls;
+pub mod jpeg;
 pub mod manifest;
 
 pub mod text;

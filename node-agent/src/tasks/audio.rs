@@ -1,13 +1,14 @@
 //! Makes all outputs of a sound track.
 
 use super::allowance::Allowance;
+use super::claims::{self, Claim};
 use super::context::Context;
 use super::reuse;
 use super::single::Outcome;
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
 use crate::worker::message::Work;
-use model::facts::AudioFacts;
+use model::facts::{AudioFacts, AudioSegment};
 use model::plan::{AudioPlan, Plan};
 use model::{Failure, FailureKind, content_key};
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
             )
         })?;
     let keys = keys(plan, track);
-    if let Some(found) = found(context, &keys).await? {
+    let planned = |facts: &[AudioFacts]| check_planned(facts, track, plan);
+    let found = found(context, &keys).await?;
+    if let Some(found) = found.filter(|found| planned(found).is_ok()) {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let source = Some(context.planned_source(plan).await?);
@@ -39,23 +42,36 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     };
     let work = Work::Audio { index };
     let mut running = Running::start(context, attempt, work, given).await?;
-    let mut put: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+    let mut sent = Sent::new();
     while let Some((output, bytes)) = running.piece(attempt).await? {
         let key = keys
             .iter()
             .find(|(id, _)| *id == output)
             .map(|(_, key)| key);
-        let key = key.ok_or_else(|| wrong(format!("worker made an unknown output {output}")))?;
-        let size = bytes.len() as u64;
+        let key = key.ok_or_else(|| wrong(format!("worker made an unknown output {output:?}")))?;
+        let before = sent.entry(output).or_default();
+        let segment = claims::sound_segment(due(before), &bytes).map_err(wrong)?;
         let sha256 = context.pieces.put_bytes(key, "m4s", bytes).await?;
-        put.entry(output).or_default().push((sha256, size));
+        before.push(AudioSegment { sha256, ..segment });
     }
     let made: Vec<AudioFacts> = running.parsed(attempt).await?;
-    check(&made, &keys, &put)?;
+    check(&made, &keys, &sent)?;
+    planned(&made).map_err(wrong)?;
     for facts in &made {
-        context.pieces.put_facts(&facts.key, facts).await?;
+        reuse::keep(context, facts).await?;
     }
     Ok(Outcome::write(context, attempt, &made, false).await?)
+}
+
+/// Segments of each output as they were read from the bytes that came.
+type Sent = BTreeMap<String, Vec<AudioSegment>>;
+
+/// Start and number of the next segment.
+fn due(before: &[AudioSegment]) -> (u64, u64) {
+    let end = before
+        .last()
+        .map_or(0, |last| last.base_decode_time + last.duration);
+    (end, before.len() as u64 + 1)
 }
 
 fn keys(plan: &Plan, track: &AudioPlan) -> Vec<(String, String)> {
@@ -73,7 +89,7 @@ async fn found(
 ) -> Result<Option<Vec<AudioFacts>>, Failure> {
     let mut all = Vec::with_capacity(keys.len());
     for (_, key) in keys {
-        match reuse::audio(context, key).await? {
+        match reuse::find(context, key).await? {
             Some(facts) => all.push(facts),
             None => return Ok(None),
         }
@@ -81,12 +97,8 @@ async fn found(
     Ok(Some(all))
 }
 
-/// The facts must name exactly what was sent, in order, under the keys of the plan.
-fn check(
-    made: &[AudioFacts],
-    keys: &[(String, String)],
-    put: &BTreeMap<String, Vec<(String, u64)>>,
-) -> Result<(), Failure> {
+/// The facts must be of exactly what was sent, in order, under the keys of the plan.
+fn check(made: &[AudioFacts], keys: &[(String, String)], sent: &Sent) -> Result<(), Failure> {
     let said: Vec<(&str, &str)> = made
         .iter()
         .map(|facts| (facts.id.as_str(), facts.key.as_str()))
@@ -101,19 +113,24 @@ fn check(
         )));
     }
     for facts in made {
-        let named = facts
-            .segments
-            .iter()
-            .map(|segment| (&segment.sha256, segment.size_bytes));
-        let sent = put.get(&facts.id).into_iter().flatten();
-        if !named.eq(sent.map(|(sha256, size)| (sha256, *size))) {
+        if sent.get(&facts.id) != Some(&facts.segments) {
             return Err(wrong(format!(
                 "facts of {} do not name the segments that came",
                 facts.id
             )));
         }
+        claims::sound(facts).map_err(wrong)?;
     }
     Ok(())
+}
+
+/// The facts must be of what the plan asks for, output by output.
+fn check_planned(made: &[AudioFacts], track: &AudioPlan, plan: &Plan) -> Claim {
+    let bounds = (plan.duration, plan.audio_borders.len());
+    let pairs = made.iter().zip(&track.outputs);
+    pairs
+        .into_iter()
+        .try_for_each(|(facts, output)| claims::planned_sound(facts, output, bounds))
 }
 
 fn wrong(message: String) -> Failure {

@@ -1,19 +1,19 @@
 //! Makes sprites and poster from the tiles that the encode task left behind.
 
 use super::allowance::Allowance;
+use super::claims;
 use super::context::{Context, in_order};
 use super::reuse;
 use super::single::Outcome;
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
-use crate::transfer::digest;
+use crate::transfer::{digest, digest_aside};
 use crate::worker::message::Work;
 use bytes::Bytes;
 use futures::FutureExt;
-use model::facts::{ImageFacts, PictureFacts};
+use model::facts::{ImageFacts, ImageFile, PictureFacts};
 use model::plan::{Plan, VideoPlan};
 use model::{Failure, FailureKind, content_key, layout};
-use std::collections::BTreeSet;
 
 pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome, Stop> {
     let loaded = context.pinned_plan(&attempt.task().job).await?;
@@ -23,7 +23,9 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         .as_ref()
         .ok_or_else(|| Failure::new(FailureKind::Bug, "images", "the plan has no pictures"))?;
     let key = content_key::of_images(plan, video);
-    if let Some(found) = reuse::images(context, &key).await? {
+    let found: Option<ImageFacts> = reuse::find(context, &key).await?;
+    let planned = |facts: &ImageFacts| claims::planned_images(facts, plan, video);
+    if let Some(found) = found.filter(|found| planned(found).is_ok()) {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let followers = tiles(context, plan, video).await?;
@@ -36,22 +38,42 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         allowance: Allowance::of_images(&plan.profile.images, video.grid.frames, plan.tile_frames),
     };
     let mut running = Running::start(context, attempt, Work::Images { segments }, given).await?;
-    let mut put = BTreeSet::new();
+    let mut sent = Vec::new();
     while let Some((_, bytes)) = running.piece(attempt).await? {
-        let size = bytes.len() as u64;
-        put.insert((context.pieces.put_bytes(&key, "jpg", bytes).await?, size));
+        sent.push(bytes);
     }
     let made: ImageFacts = running.parsed(attempt).await?;
-    let named = made.sheets.iter().chain(&made.poster);
-    let named: BTreeSet<_> = named
-        .map(|file| (file.sha256.clone(), file.size_bytes))
-        .collect();
-    if made.key != key || named != put {
-        let message = "facts do not name the pictures that came";
-        return Err(Failure::new(FailureKind::NodeFault, "images", message).into());
+    planned(&made).map_err(wrong)?;
+    check(&made, &key, &sent).await?;
+    for (file, bytes) in reuse::files(&made).zip(sent) {
+        let name = (key.as_str(), file.sha256.as_str());
+        context.pieces.put_hashed(name, "jpg", bytes).await?;
     }
-    context.pieces.put_facts(&key, &made).await?;
+    reuse::keep(context, &made).await?;
     Ok(Outcome::write(context, attempt, &made, false).await?)
+}
+
+/// The facts must be of exactly the pictures that came, in order.
+async fn check(made: &ImageFacts, key: &str, sent: &[Bytes]) -> Result<(), Failure> {
+    let files: Vec<&ImageFile> = reuse::files(made).collect();
+    if made.key != key || files.len() != sent.len() {
+        return Err(wrong("facts do not name the pictures that came".to_owned()));
+    }
+    for (file, bytes) in files.into_iter().zip(sent) {
+        claims::picture(file, bytes).map_err(wrong)?;
+        let sha256 = digest_aside(bytes.clone()).await?;
+        if sha256 != file.sha256 {
+            return Err(wrong(format!(
+                "facts name {}, sent was {sha256}",
+                file.sha256
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::new(FailureKind::NodeFault, "images", message)
 }
 
 /// Facts of all segments, in order.

@@ -3,7 +3,9 @@
 
 mod allowance;
 mod audio;
+mod claims;
 mod context;
+mod describe;
 mod encode;
 mod hashes;
 mod images;

@@ -3,8 +3,9 @@
 //! the same output packaged again gives the same folder.
 
 use super::context::{Context, in_order};
+use super::describe::{self, DASH_FILE, HLS_FILE, IMAGES};
 use super::single::Outcome;
-use super::version::{Copied, IMAGES, Made, Version, bug};
+use super::version::{Copied, Made, Version, bug};
 use crate::agent::{Attempt, Stop};
 use crate::transfer::{self, digest};
 use bytes::Bytes;
@@ -13,16 +14,12 @@ use model::catalog::{PackageManifest, PackagedFile, PackagedTrack, VersionFile};
 use model::plan::Plan;
 use model::{Failure, layout};
 use package::manifest::{
-    AudioTrack, IFRAME_PLAYLIST_FILE, INIT_FILE, PLAYLIST_FILE, TEXT_FILE, THUMBNAILS_FILE, Track,
-    VideoRendition, segment_file, sheet_file, text_segment_file,
+    INIT_FILE, TEXT_FILE, THUMBNAILS_FILE, Track, VideoRendition, segment_file, sheet_file,
+    text_segment_file,
 };
-use package::{dash, hls, text};
+use package::text;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The HLS multivariant playlist.
-const HLS_FILE: &str = "index.m3u8";
-/// The DASH manifest.
-const DASH_FILE: &str = "manifest.mpd";
 /// The poster, in the folder of the thumbnails.
 const POSTER_FILE: &str = "poster.jpg";
 
@@ -135,27 +132,9 @@ impl Files {
     /// What is written after everything that it names.
     fn manifests(version: &Version) -> Self {
         let mut files = Self::default();
-        let presentation = &version.presentation;
-        for video in &presentation.video {
-            let path = &video.track.path;
-            let playlist = hls::media_playlist(&video.track);
-            files.bytes(format!("{path}/{PLAYLIST_FILE}"), playlist);
-            if let Some(playlist) = hls::iframe_playlist(video) {
-                files.bytes(format!("{path}/{IFRAME_PLAYLIST_FILE}"), playlist);
-            }
+        for (path, text) in describe::manifests(&version.presentation) {
+            files.bytes(path, text);
         }
-        for AudioTrack { track, .. } in &presentation.audio {
-            files.bytes(
-                format!("{}/{PLAYLIST_FILE}", track.path),
-                hls::media_playlist(track),
-            );
-        }
-        for text in &presentation.text {
-            let path = format!("{}/{PLAYLIST_FILE}", text.track.path);
-            files.bytes(path, hls::text_playlist(text));
-        }
-        files.bytes(DASH_FILE.to_owned(), dash::mpd(presentation));
-        files.bytes(HLS_FILE.to_owned(), hls::multivariant(presentation));
         files
     }
 

@@ -1,74 +1,169 @@
-//! Output that is there already. Found means: facts under the content key, and every object that they
-//! name, read again and hashed. Facts without their bytes are no output, and a damaged object is made
-//! anew by whoever finds it so.
+//! Output that is there already, and output that is kept. Found means: facts under the content key that
+//! can be read, every object that they name, read again and hashed, and every claim of the facts true of
+//! those bytes. Facts without their bytes are no output, and what is damaged is made anew by whoever
+//! finds it so.
+//!
+//! Facts are created if absent, and so decide: other facts for the same key, of output that is whole,
+//! mean that equal inputs gave unequal bytes, which is an incident and never an overwrite.
 
+use super::claims::{self, Claim};
 use super::context::{Context, in_order};
+use bytes::Bytes;
 use futures::FutureExt;
-use model::facts::{AudioFacts, ImageFacts, PictureFacts, SegmentFacts, TextFacts};
-use model::{Failure, layout};
+use model::facts::{
+    AudioFacts, AudioSegment, ImageFacts, ImageFile, PictureFacts, SegmentFacts, TextFacts,
+};
+use model::{Failure, FailureKind, layout};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::Future;
 
-/// Bytes of one sprite tile: 128 x 72 in yuv420p.
-pub(super) const TILE_BYTES: u64 = 128 * 72 * 3 / 2;
+/// Facts of output that is kept under a content key.
+pub(super) trait Held:
+    Serialize + DeserializeOwned + PartialEq + Debug + Send + Sync
+{
+    /// The content key.
+    fn key(&self) -> &str;
 
-/// Size of the tiles of a segment.
-pub(super) fn tiles_bytes(facts: &PictureFacts) -> u64 {
-    facts.tiles.len() as u64 * TILE_BYTES
+    /// Whether the objects that the facts name are whole and are what the facts say.
+    fn is_whole(&self, context: &Context) -> impl Future<Output = Result<bool, Failure>> + Send;
 }
 
-/// A segment of a rendition.
-pub(super) async fn segment(context: &Context, key: &str) -> Result<Option<SegmentFacts>, Failure> {
-    let facts: Option<SegmentFacts> = context.pieces.find_json(&layout::facts(key)).await?;
-    let Some(facts) = facts else { return Ok(None) };
-    let path = layout::bytes(key, &facts.sha256, "m4s");
-    let whole = context.pieces.is_whole(&path, &facts.sha256).await?;
-    Ok(whole.then_some(facts))
+/// Finds output.
+pub(super) async fn find<T: Held>(context: &Context, key: &str) -> Result<Option<T>, Failure> {
+    let facts: Option<T> = context.pieces.find_facts(key).await?;
+    let Some(facts) = facts.filter(|facts| facts.key() == key) else {
+        return Ok(None);
+    };
+    Ok(facts.is_whole(context).await?.then_some(facts))
 }
 
-/// Facts and tiles of a segment.
-pub(super) async fn pictures(
+/// Keeps the facts of output whose bytes are in storage. Those that are there and name no whole output
+/// are damaged, and replaced.
+pub(super) async fn keep<T: Held>(context: &Context, facts: &T) -> Result<(), Failure> {
+    let key = facts.key();
+    if context.pieces.put_facts(key, facts).await? {
+        return Ok(());
+    }
+    let path = layout::facts(key);
+    if let Some(there) = find::<T>(context, key).await? {
+        let message = format!("incident: {path} says {there:?}, this node made {facts:?}");
+        return Err(Failure::new(FailureKind::Bug, "segments", message));
+    }
+    tracing::warn!(path, "facts that name no whole output are replaced");
+    context.pieces.put_json(&path, facts).await
+}
+
+/// An object that facts name, if it is whole.
+async fn object(
+    context: &Context,
+    (key, sha256): (&str, &str),
+    extension: &str,
+) -> Result<Option<Bytes>, Failure> {
+    if claims::sha256(sha256).is_err() {
+        return Ok(None);
+    }
+    let path = layout::bytes(key, sha256, extension);
+    context.pieces.find_whole(&path, sha256).await
+}
+
+/// Whether facts are true; what is not is told, because it is made again.
+fn is_true<T>(key: &str, claim: Claim<T>) -> bool {
+    if let Err(problem) = &claim {
+        tracing::warn!(key, problem, "facts are not true of their bytes");
+    }
+    claim.is_ok()
+}
+
+impl Held for SegmentFacts {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    async fn is_whole(&self, context: &Context) -> Result<bool, Failure> {
+        let bytes = object(context, (&self.key, &self.sha256), "m4s").await?;
+        Ok(bytes.is_some_and(|bytes| is_true(&self.key, claims::segment(self, &bytes))))
+    }
+}
+
+impl Held for PictureFacts {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    async fn is_whole(&self, context: &Context) -> Result<bool, Failure> {
+        let bytes = if self.tiles.is_empty() {
+            Some(Bytes::new())
+        } else {
+            object(context, (&self.key, &self.tiles_sha256), "tiles").await?
+        };
+        Ok(bytes.is_some_and(|tiles| is_true(&self.key, claims::pictures(self, tiles.len()))))
+    }
+}
+
+async fn is_whole_sound(
     context: &Context,
     key: &str,
-) -> Result<Option<PictureFacts>, Failure> {
-    let facts: Option<PictureFacts> = context.pieces.find_json(&layout::facts(key)).await?;
-    let Some(facts) = facts else { return Ok(None) };
-    if facts.tiles.is_empty() {
-        return Ok(Some(facts));
-    }
-    let path = layout::bytes(key, &facts.tiles_sha256, "tiles");
-    let whole = context.pieces.is_whole(&path, &facts.tiles_sha256).await?;
-    Ok(whole.then_some(facts))
-}
-
-/// One output of a sound track.
-pub(super) async fn audio(context: &Context, key: &str) -> Result<Option<AudioFacts>, Failure> {
-    let facts: Option<AudioFacts> = context.pieces.find_json(&layout::facts(key)).await?;
-    let Some(facts) = facts else { return Ok(None) };
-    let whole = facts.segments.iter().map(|segment| {
-        let path = layout::bytes(key, &segment.sha256, "m4s");
-        async move { context.pieces.is_whole(&path, &segment.sha256).await }.boxed()
-    });
-    let whole = in_order(whole).await?.into_iter().all(|whole| whole);
-    Ok(whole.then_some(facts))
-}
-
-/// A text track.
-pub(super) async fn text(context: &Context, key: &str) -> Result<Option<TextFacts>, Failure> {
-    let facts: Option<TextFacts> = context.pieces.find_json(&layout::facts(key)).await?;
-    let Some(facts) = facts else { return Ok(None) };
-    let path = layout::bytes(key, &facts.sha256, "vtt");
-    let whole = context.pieces.is_whole(&path, &facts.sha256).await?;
-    Ok(whole.then_some(facts))
-}
-
-/// Sprites and poster.
-pub(super) async fn images(context: &Context, key: &str) -> Result<Option<ImageFacts>, Failure> {
-    let facts: Option<ImageFacts> = context.pieces.find_json(&layout::facts(key)).await?;
-    let Some(facts) = facts else { return Ok(None) };
-    for file in facts.sheets.iter().chain(&facts.poster) {
-        let path = layout::bytes(key, &file.sha256, "jpg");
-        if !context.pieces.is_whole(&path, &file.sha256).await? {
-            return Ok(None);
+    (number, segment): (u64, &AudioSegment),
+) -> Result<bool, Failure> {
+    let Some(bytes) = object(context, (key, &segment.sha256), "m4s").await? else {
+        return Ok(false);
+    };
+    let read = claims::sound_segment((segment.base_decode_time, number), &bytes);
+    let same = read.and_then(|read| {
+        let sha256 = segment.sha256.clone();
+        if *segment == (AudioSegment { sha256, ..read }) {
+            return Ok(());
         }
+        Err(format!("segment {number} of sound is not what facts say"))
+    });
+    Ok(is_true(key, same))
+}
+
+impl Held for AudioFacts {
+    fn key(&self) -> &str {
+        &self.key
     }
-    Ok(Some(facts))
+
+    async fn is_whole(&self, context: &Context) -> Result<bool, Failure> {
+        let key = &self.key;
+        let whole = (1..).zip(&self.segments);
+        let whole = whole.map(|segment| is_whole_sound(context, key, segment).boxed());
+        let whole = in_order(whole).await?.into_iter().all(|whole| whole);
+        Ok(whole && is_true(key, claims::sound(self)))
+    }
+}
+
+impl Held for TextFacts {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    async fn is_whole(&self, context: &Context) -> Result<bool, Failure> {
+        let bytes = object(context, (&self.key, &self.sha256), "vtt").await?;
+        Ok(bytes.is_some_and(|bytes| is_true(&self.key, claims::text(self, &bytes))))
+    }
+}
+
+impl Held for ImageFacts {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    async fn is_whole(&self, context: &Context) -> Result<bool, Failure> {
+        for file in files(self) {
+            let bytes = object(context, (&self.key, &file.sha256), "jpg").await?;
+            let is_whole = |bytes: Bytes| is_true(&self.key, claims::picture(file, &bytes));
+            if !bytes.is_some_and(is_whole) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Sheets and poster, in the order in which they are made.
+pub(super) fn files(facts: &ImageFacts) -> impl Iterator<Item = &ImageFile> {
+    facts.sheets.iter().chain(&facts.poster)
 }

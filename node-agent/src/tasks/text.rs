@@ -1,14 +1,18 @@
 //! Makes a text track, from a stream of the source or from a file beside it.
 
 use super::allowance::Allowance;
+use super::claims::{self, Claim};
 use super::context::Context;
+use super::describe;
 use super::reuse;
 use super::single::Outcome;
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
-use crate::transfer::retrying;
+use crate::transfer::{digest_aside, retrying};
 use crate::worker::message::Work;
+use bytes::Bytes;
 use model::facts::TextFacts;
+use model::plan::TextPlan;
 use model::source::TextOrigin;
 use model::{Failure, FailureKind, content_key};
 
@@ -37,7 +41,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     };
     let sidecar_sha256 = sidecar.as_ref().map(|(_, sha256)| sha256.as_str());
     let key = content_key::of_text(plan, track, sidecar_sha256);
-    if let Some(found) = reuse::text(context, &key).await? {
+    if let Some(found) = reuse::find::<TextFacts>(context, &key).await? {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let source = match sidecar {
@@ -51,9 +55,9 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         ..Given::default()
     };
     let mut running = Running::start(context, attempt, Work::Text { index }, given).await?;
-    let mut put = None;
+    let mut sent = Bytes::new();
     while let Some((_, bytes)) = running.piece(attempt).await? {
-        put = Some(context.pieces.put_bytes(&key, "vtt", bytes).await?);
+        sent = bytes;
     }
     let made: TextFacts = running.parsed(attempt).await?;
     // The hash of a sidecar is not known to the worker, so the key is not for it to say.
@@ -61,10 +65,27 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         key: key.clone(),
         ..made
     };
-    if put.as_ref() != Some(&facts.sha256) {
-        let message = format!("facts name {}, sent was {put:?}", facts.sha256);
-        return Err(Failure::new(FailureKind::NodeFault, "text", message).into());
+    check(&facts, track, &sent).map_err(wrong)?;
+    let sha256 = digest_aside(sent.clone()).await?;
+    if sha256 != facts.sha256 {
+        return Err(wrong(format!("facts name {}, sent was {sha256}", facts.sha256)).into());
     }
-    context.pieces.put_facts(&key, &facts).await?;
+    context
+        .pieces
+        .put_hashed((&key, &sha256), "vtt", sent)
+        .await?;
+    reuse::keep(context, &facts).await?;
     Ok(Outcome::write(context, attempt, &facts, false).await?)
+}
+
+fn check(facts: &TextFacts, track: &TextPlan, bytes: &Bytes) -> Claim {
+    let id = describe::text_id(track);
+    if facts.id != id {
+        return Err(format!("worker made {:?}, planned is {id}", facts.id));
+    }
+    claims::text(facts, bytes)
+}
+
+fn wrong(message: String) -> Failure {
+    Failure::new(FailureKind::NodeFault, "text", message)
 }

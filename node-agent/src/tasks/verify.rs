@@ -1,11 +1,14 @@
 //! Reads every byte of a version back and checks it, as the last thing before publishing: hashes,
-//! boxes, times, frame counts, and that the manifests name every file and no other. Believes the plan
-//! and what was read, and nothing that the package task remembers.
+//! boxes, times, frame counts, that the manifests name every file and no other, and that every number
+//! in them is what the segments say. Believes the plan and what was read, and nothing that the package
+//! task remembers.
 
 mod manifests;
+mod numbers;
 mod tracks;
 
 use super::context::{Context, in_order};
+use super::describe::Sheet;
 use super::qc::result_of;
 use super::single::Outcome;
 use crate::agent::{Attempt, Stop};
@@ -23,9 +26,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// What a file turned out to be.
 enum Read {
     Init(Box<TrackInit>),
-    Segment(SegmentFacts),
+    /// With its size.
+    Segment(SegmentFacts, u64),
     Text(String),
-    Other,
+    Picture(Sheet),
 }
 
 /// All files of a version by path.
@@ -51,6 +55,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
     let files = read_all(context, attempt, &manifest).await?;
     tracks::check(plan, &files)?;
     manifests::check(&manifest, &files)?;
+    numbers::check(plan, &manifest, &files)?;
     Ok(Outcome::write(context, attempt, &manifest, false).await?)
 }
 
@@ -118,13 +123,16 @@ fn read(file: &PackagedFile, bytes: &Bytes) -> Result<Read, Failure> {
             media_segment(bytes)
                 .map_err(|e| wrong(&file.path, e))?
                 .facts(),
+            found.1,
         ),
         "m3u8" | "mpd" | "vtt" => {
             let text = std::str::from_utf8(bytes).map_err(|e| wrong(&file.path, e))?;
             Read::Text(text.to_owned())
         }
-        "jpg" if bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9]) => Read::Other,
-        "jpg" => return Err(wrong(&file.path, "is not a whole JPEG file")),
+        "jpg" => Read::Picture(Sheet {
+            size: package::jpeg::size(bytes).map_err(|e| wrong(&file.path, e))?,
+            size_bytes: found.1,
+        }),
         _ => return Err(wrong(&file.path, "is of a kind that no version holds")),
     })
 }

@@ -1,28 +1,22 @@
 //! What a version of a title consists of: the tracks as the manifests describe them, each with the
 //! objects that its files are copies of. Gathered from facts alone; names no job, host or time.
 
+use super::claims;
 use super::context::{Context, in_order};
+use super::describe::{self, Sheet};
 use super::qc::{audio, result_of, segments};
 use crate::transfer::digest;
 use bytes::Bytes;
 use futures::FutureExt;
-use model::facts::{AudioFacts, CodecConfig, ImageFacts, SegmentFacts, TextFacts};
-use model::plan::{AudioPlan, Plan, RenditionGroup, TextPlan, VideoPlan};
+use model::facts::{AudioFacts, ImageFacts, SegmentFacts, TextFacts};
+use model::plan::{AudioOutput, AudioPlan, Plan, RenditionGroup, TextPlan, VideoPlan};
 use model::rendition::Rendition;
 use model::task::TaskKind;
-use model::{Failure, FailureKind, Rational, layout};
+use model::{Failure, FailureKind, layout};
 use package::cmaf::read::media_segment;
 use package::cmaf::write::{TrackInit, TrackKind, init_segment};
-use package::manifest::{
-    AudioRole, AudioTrack, ImageTrack, Presentation, Segment, TextTrack, Track, VideoRendition,
-};
-use package::text::{Cue, TimestampMap, parse, segments as text_segments};
-
-/// Size of a sprite tile.
-const TILE: (u32, u32) = (128, 72);
-
-/// Folder of thumbnails and poster.
-pub(super) const IMAGES: &str = "images";
+use package::manifest::{AudioTrack, Presentation, Segment, VideoRendition};
+use package::text::parse;
 
 /// A file that is a copy of an object in storage.
 #[derive(Clone)]
@@ -78,16 +72,8 @@ pub(super) fn bug(error: impl ToString) -> Failure {
 impl Version {
     /// Gathers a version from the facts of a job's output.
     pub(super) async fn gather(context: &Context, plan: &Plan) -> Result<Self, Failure> {
-        let presentation = Presentation {
-            title: plan.title.to_string(),
-            duration: plan.duration,
-            video: Vec::new(),
-            audio: Vec::new(),
-            text: Vec::new(),
-            images: Vec::new(),
-        };
         let mut version = Self {
-            presentation,
+            presentation: describe::empty(plan),
             video: Vec::new(),
             audio: Vec::new(),
             audio_facts: Vec::new(),
@@ -122,27 +108,22 @@ impl Version {
         }
         let path = result_of(plan, &TaskKind::Images)?;
         let facts: ImageFacts = context.pieces.get_json(&path).await?;
-        if !facts.sheets.is_empty() {
-            self.presentation
-                .images
-                .push(thumbnails(plan, video, &facts)?);
-        }
+        let sheets: Vec<Sheet> = facts.sheets.iter().map(Sheet::from).collect();
+        let images = describe::thumbnails(plan, video, &sheets).map_err(bug)?;
+        self.presentation.images.extend(images);
         self.images = Some(facts);
         Ok(())
     }
 
     fn add_sound(&mut self, plan: &Plan, all: Vec<Vec<AudioFacts>>) -> Result<(), Failure> {
-        let default = plan
-            .audio
-            .iter()
-            .position(|track| track.track.is_default)
-            .unwrap_or(0);
-        for (place, (track, outputs)) in plan.audio.iter().zip(all).enumerate() {
-            for facts in outputs {
-                let described = sound(track, &facts, place == default);
+        for (track, made) in plan.audio.iter().zip(all) {
+            for (place, output) in track.outputs.iter().enumerate() {
+                let facts = made.get(place).filter(|facts| facts.id == output.id);
+                let facts = facts.ok_or_else(|| bug(format!("{} was not made", output.id)))?;
+                let (described, files) = sound(plan, (track, output), facts)?;
                 self.presentation.audio.push(described);
-                self.audio.push(sound_files(track, &facts)?);
-                self.audio_facts.push(facts);
+                self.audio.push(files);
+                self.audio_facts.push(facts.clone());
             }
         }
         Ok(())
@@ -163,7 +144,8 @@ impl Version {
             return Err(Failure::new(FailureKind::Storage, "package", message));
         }
         let cues = parse(&whole).map_err(bug)?.cues;
-        let (described, segments) = captions(plan, text, &facts, (&cues, whole.len()))?;
+        let measured = (cues.as_slice(), whole.len() as u64);
+        let (described, segments) = describe::captions(plan, text, measured);
         self.presentation.text.push(described);
         self.text.push(MadeText {
             whole,
@@ -172,11 +154,6 @@ impl Version {
         });
         Ok(())
     }
-}
-
-fn config(stored: &CodecConfig) -> Result<package::CodecConfig, Failure> {
-    let record = hex::decode(&stored.record).map_err(bug)?;
-    package::CodecConfig::from_record(&stored.entry, &record).map_err(bug)
 }
 
 async fn pictures(
@@ -204,23 +181,12 @@ async fn pictures(
         },
         timescale,
         language: "und".to_owned(),
-        config: config(&first.config)?,
+        config: claims::config(&first.config).map_err(bug)?,
         edit: (delay > 0).then_some(delay),
     };
-    let described = VideoRendition {
-        track: Track {
-            id: rendition.id.clone(),
-            path: format!("video/{}", rendition.id),
-            codecs: track.config.codecs_string().map_err(bug)?,
-            timescale,
-            skip: 0,
-            segments: key_pictures(context, facts).await?,
-        },
-        width: rendition.width,
-        height: rendition.height,
-        frame_rate: rendition.frame_rate,
-        color: rendition.color,
-    };
+    let codecs = track.config.codecs_string().map_err(bug)?;
+    let segments = key_pictures(context, facts).await?;
+    let described = describe::pictures(video, rendition, codecs, segments);
     let copied = facts.iter().map(|facts| Copied {
         from: layout::bytes(&facts.key, &facts.sha256, "m4s"),
         sha256: facts.sha256.clone(),
@@ -254,152 +220,37 @@ async fn key_pictures(context: &Context, facts: &[SegmentFacts]) -> Result<Vec<S
     in_order(facts.iter().map(read)).await
 }
 
-fn role(track: &AudioPlan, is_default: bool) -> AudioRole {
-    let title = track.track.title.to_lowercase();
-    if title.contains("commentary") {
-        AudioRole::Commentary
-    } else if title.contains("description") || title.contains("descriptive") {
-        AudioRole::Description
-    } else if is_default {
-        AudioRole::Main
-    } else {
-        AudioRole::Alternate
-    }
-}
-
-fn sound(track: &AudioPlan, facts: &AudioFacts, is_default: bool) -> AudioTrack {
+fn sound(
+    plan: &Plan,
+    (track, output): (&AudioPlan, &AudioOutput),
+    facts: &AudioFacts,
+) -> Result<(AudioTrack, Made), Failure> {
+    let init = TrackInit {
+        kind: TrackKind::Audio {
+            channels: output.channels,
+            sample_rate: output.sample_rate,
+        },
+        timescale: output.sample_rate,
+        language: track.track.language.clone(),
+        config: claims::config(&facts.config).map_err(bug)?,
+        edit: (facts.priming > 0).then_some(u64::from(facts.priming)),
+    };
     let segments = facts.segments.iter().map(|segment| Segment {
         duration: segment.duration,
         size_bytes: segment.size_bytes,
         key_bytes: 0,
     });
-    AudioTrack {
-        track: Track {
-            id: facts.id.clone(),
-            path: format!("audio/{}", facts.id),
-            codecs: facts.config.codecs.clone(),
-            timescale: facts.sample_rate,
-            skip: u64::from(facts.priming),
-            segments: segments.collect(),
-        },
-        language: track.track.language.clone(),
-        name: track.track.title.clone(),
-        is_default,
-        channels: facts.channels,
-        sample_rate: facts.sample_rate,
-        role: role(track, is_default),
-    }
-}
-
-fn sound_files(track: &AudioPlan, facts: &AudioFacts) -> Result<Made, Failure> {
-    let init = TrackInit {
-        kind: TrackKind::Audio {
-            channels: facts.channels,
-            sample_rate: facts.sample_rate,
-        },
-        timescale: facts.sample_rate,
-        language: track.track.language.clone(),
-        config: config(&facts.config)?,
-        edit: (facts.priming > 0).then_some(u64::from(facts.priming)),
-    };
+    let measured = (facts.config.codecs.clone(), facts.priming);
+    let described = describe::sound(plan, (track, output), measured, segments.collect());
     let copied = facts.segments.iter().map(|segment| Copied {
         from: layout::bytes(&facts.key, &segment.sha256, "m4s"),
         sha256: segment.sha256.clone(),
         size_bytes: segment.size_bytes,
     });
-    Ok(Made {
+    let made = Made {
         init: init_segment(&init).map_err(bug)?,
         segments: copied.collect(),
         samples: facts.samples,
-    })
-}
-
-/// Text is cut where pictures are, or where sound is, in milliseconds: what WebVTT can say.
-fn text_durations(plan: &Plan) -> Vec<u64> {
-    let borders: Vec<Rational> = match &plan.video {
-        Some(video) => {
-            let grid = &video.grid;
-            (0..grid.segments())
-                .map(|index| grid.time_of(grid.segment(index).end))
-                .collect()
-        }
-        None => plan.audio_borders.clone(),
     };
-    let thousand = Rational::whole(1000);
-    let milliseconds = |at: &Rational| at.checked_mul(thousand).map_or(0, Rational::round);
-    let mut start = 0;
-    let durations = borders.iter().map(milliseconds).map(|end| {
-        let duration = u64::try_from(end - start).unwrap_or(0);
-        start = end;
-        duration
-    });
-    durations.filter(|duration| *duration > 0).collect()
-}
-
-fn captions(
-    plan: &Plan,
-    text: &TextPlan,
-    facts: &TextFacts,
-    (cues, whole_bytes): (&[Cue], usize),
-) -> Result<(TextTrack, Vec<String>), Failure> {
-    const MILLISECONDS: u32 = 1000;
-    let durations = text_durations(plan);
-    let files = text_segments(cues, MILLISECONDS, &durations, TimestampMap::Zero);
-    let segments = durations
-        .iter()
-        .zip(&files)
-        .map(|(duration, file)| Segment {
-            duration: *duration,
-            size_bytes: file.len() as u64,
-            key_bytes: 0,
-        });
-    let track = Track {
-        id: facts.id.clone(),
-        path: format!("text/{}", facts.id),
-        codecs: "wvtt".to_owned(),
-        timescale: MILLISECONDS,
-        skip: 0,
-        segments: segments.collect(),
-    };
-    let described = TextTrack {
-        track,
-        language: text.track.language.clone(),
-        name: text.track.title.clone(),
-        forced: text.track.forced,
-        hearing_impaired: text.track.hearing_impaired,
-        whole_bytes: whole_bytes as u64,
-    };
-    Ok((described, files))
-}
-
-/// The last sheet may have fewer rows than the others; where it is the only one, they are the rows of
-/// the track.
-fn thumbnails(plan: &Plan, video: &VideoPlan, facts: &ImageFacts) -> Result<ImageTrack, Failure> {
-    let columns = plan.profile.images.columns;
-    let rows = facts
-        .sheets
-        .first()
-        .map_or(0, |sheet| sheet.height / TILE.1);
-    let full = (columns * TILE.0, rows * TILE.1);
-    for (place, sheet) in facts.sheets.iter().enumerate() {
-        let size = (sheet.width, sheet.height);
-        let is_last = place + 1 == facts.sheets.len();
-        let is_short = size.0 == full.0 && size.1 < full.1 && size.1 % TILE.1 == 0;
-        if size != full && !(is_last && is_short) {
-            return Err(bug(format!(
-                "sheet {} is {} x {}",
-                sheet.sha256, size.0, size.1
-            )));
-        }
-    }
-    Ok(ImageTrack {
-        id: "thumbnails".to_owned(),
-        path: IMAGES.to_owned(),
-        tile_width: TILE.0,
-        tile_height: TILE.1,
-        columns,
-        rows,
-        tile_seconds: video.grid.time_of(plan.tile_frames),
-        sheet_bytes: facts.sheets.iter().map(|file| file.size_bytes).collect(),
-    })
+    Ok((described, made))
 }

@@ -6,6 +6,6 @@ mod pieces;
 mod retry;
 mod source;
 
-pub(crate) use pieces::{Content, Pieces, digest};
+pub(crate) use pieces::{Content, Pieces, digest, digest_aside};
 pub(crate) use retry::{delay, retrying};
 pub(crate) use source::{BlockCache, SourceReader};

@@ -6,10 +6,12 @@ use crate::fake_scheduler::{FakeScheduler, State};
 use crate::{Case, block_on, plans};
 use anyhow::{Context, Result, ensure};
 use model::facts::{CodecConfig, PictureFacts, SegmentFacts};
+use model::grid::OutputGrid;
 use model::plan::Plan;
 use model::task::TaskKind;
-use model::{FailureKind, JobId, content_key, layout};
+use model::{FailureKind, JobId, Rational, content_key, layout};
 use node_agent::{Agent, Config, Error, Shutdown};
+use package::cmaf::write::{Sample, Segment, media_segment};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use storage::{SourceRoots, Storage};
@@ -107,6 +109,24 @@ async fn empty_title() -> Result<(Storage, Plan)> {
     Ok((storage, plan))
 }
 
+/// A segment of 50 frames, and when it starts.
+fn coded(segment: u32) -> Result<(Vec<u8>, u64)> {
+    let (_, ticks) = OutputGrid::new(Rational::whole(25), 50, Rational::whole(2)).timescale();
+    let start = u64::from(segment) * 50 * u64::from(ticks);
+    let sample = |is_sync| Sample {
+        data: b"data".to_vec(),
+        duration: ticks,
+        composition_offset: 0,
+        is_sync,
+    };
+    let bytes = media_segment(&Segment {
+        sequence_number: segment + 1,
+        base_decode_time: start,
+        samples: (0..50).map(|frame| sample(frame == 0)).collect(),
+    })?;
+    Ok((bytes, start))
+}
+
 /// Storage that holds a plan of so many segments of 50 frames, and all of them as if encoded before.
 async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
     let (storage, plan) = empty_title().await?;
@@ -114,24 +134,26 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
     let plan = Plan {
         duration: video.grid.duration(),
         video: Some(video),
+        tile_frames: 0,
         ..plan
     };
     storage.put_json(&layout::plan(&plan.job), &plan).await?;
     let video = plan.video.as_ref().context("just set")?;
     let group = &video.groups[0];
-    let sha256 = hex::encode(Sha256::digest("data"));
     for segment in 0..segments {
+        let (bytes, start) = coded(segment)?;
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         for rendition in &group.renditions {
             let key = content_key::of_segment(&plan, video, group, rendition, segment);
             let facts = SegmentFacts {
                 sha256: sha256.clone(),
-                size_bytes: 4,
+                size_bytes: bytes.len() as u64,
                 frames: 50,
-                base_decode_time: 0,
-                duration: 20_000,
+                base_decode_time: start,
+                duration: 50 * u64::from(video.grid.timescale().1),
                 config: CodecConfig {
                     entry: "avc1".to_owned(),
-                    record: String::new(),
+                    record: "0142c01effe000".to_owned(),
                     codecs: "avc1.42c01e".to_owned(),
                 },
                 vbv_end_permille: None,
@@ -139,7 +161,7 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
                 key: key.clone(),
             };
             storage
-                .put(&layout::bytes(&key, &sha256, "m4s"), "data".into())
+                .put(&layout::bytes(&key, &sha256, "m4s"), bytes.clone().into())
                 .await?;
             storage.put_json(&layout::facts(&key), &facts).await?;
         }
@@ -155,8 +177,8 @@ async fn encoded_title(segments: u32) -> Result<(Storage, Plan)> {
             key: key.clone(),
             first_frame: segment * 50,
             frames: vec![still; 50],
-            first_thumb: String::new(),
-            last_thumb: String::new(),
+            first_thumb: "10".repeat(32 * 18),
+            last_thumb: "10".repeat(32 * 18),
             tiles: Vec::new(),
             tiles_sha256: String::new(),
         };

@@ -6,6 +6,7 @@ mod agent;
 mod containment;
 mod fake_scheduler;
 mod plans;
+mod tampering;
 mod title;
 
 use libtest_mimic::{Arguments, Trial};
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
         return containment::spin_for_ever();
     }
     let mut trials = containment();
-    trials.extend(agent::CASES.iter().chain(title::CASES).map(trial));
+    let cases = [agent::CASES, title::CASES, tampering::CASES];
+    trials.extend(cases.into_iter().flatten().map(trial));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -47,6 +47,9 @@ pub(crate) fn of(job: &JobId, url: &str, probed: &Probed) -> Result<Plan> {
     let duration = video.grid.duration();
     let segments = video.grid.segments();
     let borders = (0..segments).map(|index| video.grid.time_of(video.grid.segment(index).end));
+    let mut plan = empty(job)?;
+    // A tile every 50 frames: five seconds fill a sheet and a half.
+    (plan.profile.images.columns, plan.profile.images.rows) = (1, 2);
     Ok(Plan {
         source_url: url.to_owned(),
         source_sha256: info.sha256.clone(),
@@ -57,7 +60,7 @@ pub(crate) fn of(job: &JobId, url: &str, probed: &Probed) -> Result<Plan> {
         duration,
         audio_borders: borders.collect(),
         video: Some(video),
-        ..empty(job)?
+        ..plan
     })
 }
 

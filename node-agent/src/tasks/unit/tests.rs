@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::sandbox::{Confinement, Spares, Spawner};
 use model::facts::FrameFacts;
 use model::layout;
+use package::cmaf::write::{Sample, Segment, media_segment};
 use storage::{SourceRoots, Storage};
 
 fn context() -> Context {
@@ -21,25 +22,48 @@ fn context() -> Context {
 
 fn unit() -> Unit {
     Unit::new(Expected {
-        keys: vec![("h264-90p".to_owned(), "key".to_owned())],
+        renditions: vec![Planned {
+            id: "h264-90p".to_owned(),
+            key: "key".to_owned(),
+            codec: VideoCodec::H264,
+            bytes_max: 4096,
+        }],
         pictures_key: Some("pictures".to_owned()),
         segment: 3,
         first_frame: 6,
         frames: 2,
+        ticks: 400,
+        tile_frames: 5,
     })
+}
+
+/// Two frames, as the fourth segment.
+fn data() -> Bytes {
+    let sample = |is_sync| Sample {
+        data: vec![0, 0, 0, 1, 9],
+        duration: 400,
+        composition_offset: 0,
+        is_sync,
+    };
+    let segment = Segment {
+        sequence_number: 4,
+        base_decode_time: 2400,
+        samples: vec![sample(true), sample(false)],
+    };
+    media_segment(&segment).unwrap().into()
 }
 
 fn facts() -> SegmentFacts {
     SegmentFacts {
         key: "key".to_owned(),
-        sha256: digest(b"data"),
-        size_bytes: 4,
+        sha256: digest(&data()),
+        size_bytes: data().len() as u64,
         frames: 2,
-        base_decode_time: 0,
+        base_decode_time: 2400,
         duration: 800,
         config: CodecConfig {
             entry: "avc1".to_owned(),
-            record: String::new(),
+            record: "0142c01effe000".to_owned(),
             codecs: "avc1.42c01e".to_owned(),
         },
         vbv_end_permille: None,
@@ -59,8 +83,8 @@ fn picture_facts() -> PictureFacts {
         key: "pictures".to_owned(),
         first_frame: 6,
         frames: vec![frame; 2],
-        first_thumb: String::new(),
-        last_thumb: String::new(),
+        first_thumb: "10".repeat(32 * 18),
+        last_thumb: "10".repeat(32 * 18),
         tiles: Vec::new(),
         tiles_sha256: String::new(),
     }
@@ -68,8 +92,7 @@ fn picture_facts() -> PictureFacts {
 
 async fn store(facts: SegmentFacts, pictures: Option<PictureFacts>) -> Result<AllFacts, Failure> {
     let mut unit = unit();
-    let bytes = Bytes::from_static(b"data");
-    unit.add("h264-90p".to_owned(), facts, bytes).unwrap();
+    unit.add("h264-90p".to_owned(), facts, data()).unwrap();
     if let Some(pictures) = pictures {
         unit.add_pictures(pictures, Bytes::new()).unwrap();
     }
@@ -82,8 +105,7 @@ async fn a_right_segment_is_stored_bytes_first_and_found_again() {
     let mut unit = unit();
     let expected = unit.expected.clone();
     assert!(expected.find(&context).await.unwrap().is_none());
-    let bytes = Bytes::from_static(b"data");
-    unit.add("h264-90p".to_owned(), facts(), bytes).unwrap();
+    unit.add("h264-90p".to_owned(), facts(), data()).unwrap();
     unit.add_pictures(picture_facts(), Bytes::new()).unwrap();
     let made = unit.store(&context).await.unwrap();
     let found = expected.find(&context).await.unwrap().unwrap();
@@ -133,7 +155,28 @@ async fn what_a_worker_says_wrongly_is_refused() {
         frames: 1,
         ..facts()
     };
-    for wrong in [wrong_hash, wrong_size, wrong_key, lost_frame] {
+    let other_time = SegmentFacts {
+        base_decode_time: 0,
+        ..facts()
+    };
+    let other_length = SegmentFacts {
+        duration: 801,
+        ..facts()
+    };
+    let config = |entry: &str, record: &str, codecs: &str| SegmentFacts {
+        config: CodecConfig {
+            entry: entry.to_owned(),
+            record: record.to_owned(),
+            codecs: codecs.to_owned(),
+        },
+        ..facts()
+    };
+    let other_codecs = config("avc1", "0142c01effe000", "avc1.42c01e\"\n#EXT-X-KEY:");
+    let no_record = config("avc1", "0142", "avc1.42c01e");
+    let other_format = config("av01", "81000c00", "av01.0.00M.08");
+    let wrong = [wrong_hash, wrong_size, wrong_key, lost_frame, other_time];
+    let more = [other_length, other_codecs, no_record, other_format];
+    for wrong in wrong.into_iter().chain(more) {
         let refused = store(wrong.clone(), Some(picture_facts())).await;
         let failure = refused
             .err()
@@ -156,6 +199,70 @@ async fn picture_facts_that_are_missing_or_short_are_refused() {
             .add_pictures(picture_facts(), Bytes::new())
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_segment_are_refused_and_nothing_is_stored() {
+    let context = context();
+    let junk = Bytes::from_static(b"junk of a worker that was taken over");
+    let mut unit = unit();
+    let claimed = SegmentFacts {
+        sha256: digest(&junk),
+        size_bytes: junk.len() as u64,
+        ..facts()
+    };
+    unit.add("h264-90p".to_owned(), claimed, junk).unwrap();
+    unit.add_pictures(picture_facts(), Bytes::new()).unwrap();
+    assert!(unit.store(&context).await.is_err());
+    assert_eq!(context.pieces.list("segments").await.unwrap(), Vec::new());
+}
+
+#[tokio::test]
+async fn picture_facts_with_tiles_that_nobody_planned_are_refused() {
+    let mut unplanned = picture_facts();
+    unplanned.tiles = vec![7];
+    let mut no_thumb = picture_facts();
+    no_thumb.first_thumb = "10".to_owned();
+    for wrong in [unplanned, no_thumb] {
+        assert!(store(facts(), Some(wrong)).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn damaged_facts_are_made_again_and_sound_ones_never_replaced() {
+    let context = context();
+    let path = layout::facts("key");
+    let honest = unit();
+    let flipped = serde_json::to_vec(&SegmentFacts {
+        duration: 801,
+        ..facts()
+    });
+    for damaged in [b"{\"key\": \"ke".to_vec(), flipped.unwrap()] {
+        context.pieces.put(&path, damaged.into()).await.unwrap();
+        assert!(honest.expected.find(&context).await.unwrap().is_none());
+        let mut unit = unit();
+        unit.add("h264-90p".to_owned(), facts(), data()).unwrap();
+        unit.add_pictures(picture_facts(), Bytes::new()).unwrap();
+        unit.store(&context).await.unwrap();
+        assert!(honest.expected.find(&context).await.unwrap().is_some());
+    }
+    let other = SegmentFacts {
+        quality_retries: 1,
+        ..facts()
+    };
+    let incident = reuse::keep(&context, &other).await.unwrap_err();
+    assert_eq!(incident.kind, FailureKind::Bug);
+    assert!(incident.message.starts_with("incident"), "{incident}");
+    let kept: Option<SegmentFacts> = reuse::find(&context, "key").await.unwrap();
+    assert_eq!(kept, Some(facts()));
+}
+
+#[test]
+fn a_segment_larger_than_its_rate_allows_is_refused() {
+    let large = Bytes::from(vec![0; 4097]);
+    let refused = unit().add("h264-90p".to_owned(), facts(), large);
+    let failure = refused.unwrap_err();
+    assert!(failure.message.contains("4096 at most"), "{failure}");
 }
 
 #[test]

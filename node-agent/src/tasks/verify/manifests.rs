@@ -149,9 +149,9 @@ mod tests {
                 text("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"a/media.m3u8\"\n"),
             ),
             ("a/media.m3u8", text(playlist)),
-            ("a/init.mp4", Read::Other),
-            ("a/00001.m4s", Read::Other),
-            ("a/00002.m4s", Read::Other),
+            ("a/init.mp4", text("")),
+            ("a/00001.m4s", text("")),
+            ("a/00002.m4s", text("")),
             ("manifest.mpd", text(mpd)),
         ];
         let manifest = PackageManifest {

@@ -1,6 +1,8 @@
 //! Times and counts of tracks: what was read of the segments against the plan.
 
 use super::{Files, Read, wrong};
+use crate::tasks::claims::PRIMING_MAX;
+use crate::tasks::describe;
 use model::plan::{AudioOutput, Plan, VideoPlan};
 use model::rendition::Rendition;
 use model::{Failure, Rational};
@@ -18,7 +20,7 @@ pub(super) fn check(plan: &Plan, files: &Files) -> Result<(), Failure> {
             pictures(
                 video,
                 rendition,
-                &track(files, &format!("video/{}", rendition.id))?,
+                &track(files, &describe::video_path(rendition))?,
             )?;
         }
     }
@@ -27,7 +29,7 @@ pub(super) fn check(plan: &Plan, files: &Files) -> Result<(), Failure> {
         .iter()
         .flat_map(|a| a.outputs.iter().map(move |o| (a, o)))
     {
-        let track = track(files, &format!("audio/{}", output.id))?;
+        let track = track(files, &describe::sound_path(output))?;
         sound(plan, output, &track)?;
         if track.init.language != audio.track.language {
             let message = format!("says language {}", track.init.language);
@@ -54,7 +56,7 @@ fn track<'a>(files: &'a Files, path: &str) -> Result<Track<'a>, Failure> {
     let mut time = 0;
     loop {
         let name = format!("{path}/{}", segment_file(segments.len() + 1));
-        let Some(Read::Segment(facts)) = files.get(&name) else {
+        let Some(Read::Segment(facts, _)) = files.get(&name) else {
             break;
         };
         if facts.base_decode_time != time {
@@ -80,7 +82,7 @@ fn track<'a>(files: &'a Files, path: &str) -> Result<Track<'a>, Failure> {
     let below = format!("{path}/");
     let there = files
         .iter()
-        .filter(|(name, read)| name.starts_with(&below) && matches!(read, Read::Segment(_)));
+        .filter(|(name, read)| name.starts_with(&below) && matches!(read, Read::Segment(..)));
     if there.count() != segments.len() || segments.is_empty() {
         return Err(wrong(
             path,
@@ -153,8 +155,13 @@ fn sound(plan: &Plan, output: &AudioOutput, track: &Track<'_>) -> Result<(), Fai
             format!("init segment says {:?}", track.init),
         ));
     }
+    let delay = track.init.edit.unwrap_or(0);
+    if delay > u64::from(PRIMING_MAX) {
+        let message = format!("skips an encoder delay of {delay} samples");
+        return Err(wrong(&track.path, message));
+    }
     let ticks: u64 = track.segments.iter().map(|facts| facts.duration).sum();
-    let heard = ticks.saturating_sub(track.init.edit.unwrap_or(0));
+    let heard = ticks.saturating_sub(delay);
     let heard = i64::try_from(heard).unwrap_or(i64::MAX);
     let rate = Rational::whole(i64::from(output.sample_rate));
     let longest = plan
