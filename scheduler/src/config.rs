@@ -1,6 +1,7 @@
 //! What a scheduler is told. Checked once in [`Config::check`]; nothing is read from the environment
 //! here.
 
+use crate::webhook::Targets;
 use crate::{Error, Result};
 use std::fmt;
 use std::net::SocketAddr;
@@ -88,6 +89,8 @@ pub struct Config {
     pub builds_wait: Duration,
     /// Signs what is posted to webhooks. Without it nothing is signed, and the header is absent.
     pub webhook_secret: Option<Secret>,
+    /// Which addresses webhooks may reach; by default public ones alone.
+    pub webhook_targets: Targets,
     /// What every request must bear; without it only loopback listeners are allowed.
     pub token: Option<Secret>,
 }
@@ -106,6 +109,7 @@ impl Config {
             // An update that goes wrong is taken back within the hour.
             builds_wait: Duration::from_secs(3_600),
             webhook_secret: None,
+            webhook_targets: Targets::default(),
             token: None,
         }
     }

@@ -9,6 +9,7 @@ use crate::farm::signals;
 use crate::farm::systemd::Notify;
 use crate::printer::Printer;
 use anyhow::Context;
+use scheduler::webhook::Targets;
 use scheduler::{Config, Scheduler, Secret};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,6 +69,14 @@ pub struct Args {
     /// File with the secret that signs webhooks.
     #[arg(long, env = "MAGPIE_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
+    /// Network inside yours that webhooks may reach, such as `10.0.0.0/8`; may be given several times.
+    #[arg(
+        long = "webhook-network",
+        env = "MAGPIE_WEBHOOK_NETWORKS",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    webhook_networks: Vec<String>,
     /// Rebuild a lost or wiped Redis from storage before anything else.
     #[arg(long)]
     recover: bool,
@@ -169,5 +178,8 @@ fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Co
         .map(read_secret)
         .transpose()?
         .map(Secret::new);
+    let networks = args.webhook_networks.iter().map(String::as_str);
+    config.webhook_targets = Targets::new(networks)
+        .map_err(|e| usage(e.to_string(), "write it as 10.0.0.0/8 or fd00::/8"))?;
     Ok(config)
 }

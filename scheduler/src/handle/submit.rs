@@ -46,6 +46,7 @@ impl Handle {
         }
         farm.check_room().await?;
         self.check_sources(submission)?;
+        self.check_webhook(submission)?;
         self.check_owner(&admitted).await?;
         let job = match known {
             Some(job) => job,
@@ -100,6 +101,17 @@ impl Handle {
             })?;
         }
         Ok(())
+    }
+
+    fn check_webhook(&self, submission: &Submission) -> Result<()> {
+        let targets = &self.farm.config.webhook_targets;
+        match targets.objection(&submission.webhook_url) {
+            None => Ok(()),
+            Some(reason) => Err(Error::Rejected {
+                field: "webhook_url",
+                reason,
+            }),
+        }
     }
 
     /// A title belongs to the tenant that published it first.

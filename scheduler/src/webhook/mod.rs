@@ -5,8 +5,10 @@
 
 mod sender;
 mod signature;
+mod targets;
 
 pub use signature::{HEADER, sign, verify};
+pub use targets::Targets;
 
 pub(crate) use sender::run;
 

@@ -30,7 +30,7 @@ const GIVEN_UP_MS: u64 = 24 * 3_600_000;
 
 /// Delivers notices until told to stop. What is under way then comes again when its hold ends.
 pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Result<()> {
-    let client = client()?;
+    let client = client(&farm.config)?;
     let mut busy = JoinSet::new();
     while !shutdown.is_cancelled() {
         let woken = farm.notices.notified();
@@ -57,11 +57,14 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Result<
     Ok(())
 }
 
-fn client() -> Result<reqwest::Client> {
+fn client(config: &Config) -> Result<reqwest::Client> {
     // Another part of the process may have installed the same provider before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .timeout(TIMEOUT)
+        // A proxy would resolve the host anew, and the address could be another.
+        .no_proxy()
+        .dns_resolver(Arc::new(config.webhook_targets.clone()))
         // A redirect could lead a signed body to a host that nobody named.
         .redirect(reqwest::redirect::Policy::none())
         .build()
@@ -108,7 +111,7 @@ async fn attempt(farm: &Farm, client: &reqwest::Client, delivery: &Delivery) -> 
         Err(Refusal {
             retry: false,
             reason,
-        }) => warn!(job_id = %job, version, reason, "receiver refused a notice"),
+        }) => warn!(job_id = %job, version, reason, "notice was refused"),
         Err(Refusal { reason, .. }) => {
             let failures = delivery.failures;
             debug!(job_id = %job, version, failures, reason, "notice not delivered");
@@ -129,6 +132,13 @@ async fn post(
     config: &Config,
     notice: &Notice,
 ) -> std::result::Result<(), Refusal> {
+    // A host that is an address is connected to without a resolution.
+    if let Some(reason) = config.webhook_targets.objection(&notice.url) {
+        return Err(Refusal {
+            retry: false,
+            reason,
+        });
+    }
     let body = notice.body.clone().into_bytes();
     let mut request = client
         .post(&notice.url)

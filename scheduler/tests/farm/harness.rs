@@ -3,6 +3,7 @@
 use crate::node::{Node, Script};
 use proto::v1;
 use proto::v1::farm_service_client::FarmServiceClient;
+use scheduler::webhook::Targets;
 use scheduler::{Config, Scheduler};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Farm {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::with_epoch(clock, epoch));
         let roots = SourceRoots::new([sources.path().to_str().unwrap()]).unwrap();
         let mut config = Config::new(storage.clone(), store, roots);
+        config.webhook_targets = Targets::new(["127.0.0.0/8"]).unwrap();
         change(&mut config);
         let scheduler = Scheduler::new(config.clone()).unwrap();
         let stop = CancellationToken::new();

@@ -3,12 +3,14 @@
 use crate::harness::{Farm, PATIENCE, eventually};
 use crate::node::Script;
 use proto::v1;
+use scheduler::webhook::Targets;
 use scheduler::{Secret, webhook};
 use std::sync::Arc;
 use std::time::Duration;
 use store::SystemClock;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tonic::Code;
 
 /// One request: the signature and the body.
 async fn receive(stream: TcpStream, answer: &str) -> (String, Vec<u8>) {
@@ -114,7 +116,8 @@ async fn a_notice_survives_the_scheduler_that_could_not_deliver_it() {
     let store = first.config.store.clone();
     eventually("the receiver is put off", || async {
         // A receiver that waits for its next try is held by nobody.
-        store.deliver(Duration::ZERO).await.unwrap()
+        let waiting = store.deliver(Duration::ZERO).await.unwrap();
+        waiting.filter(|delivery| delivery.failures > 0)
     })
     .await;
     let storage = first.stop().await;
@@ -140,4 +143,31 @@ async fn a_receiver_that_never_answers_holds_up_nobody_else() {
     cancelled(&farm, &url).await;
     let soon = tokio::time::timeout(Duration::from_secs(5), next_phase(&listener));
     assert_eq!(soon.await.expect("soon"), "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_inside_the_network_is_neither_accepted_nor_resolved_to() {
+    let farm = Farm::with(Arc::new(SystemClock), |config| {
+        config.webhook_targets = Targets::default();
+    })
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let request = v1::SubmitJobRequest {
+        webhook_url: format!("http://127.0.0.1:{port}/hook"),
+        ..farm.request()
+    };
+    let refused = farm.client().submit_job(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().starts_with("webhook_url"), "{refused:?}");
+
+    cancelled(&farm, &format!("http://localhost:{port}/hook")).await;
+    let store = farm.config.store.clone();
+    eventually("a try that failed", || async {
+        let waiting = store.deliver(Duration::ZERO).await.unwrap();
+        waiting.filter(|delivery| delivery.failures > 0)
+    })
+    .await;
+    let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(connected.is_err(), "the farm asked inside its own network");
 }
