@@ -67,7 +67,7 @@ impl SourceRoots {
             url: url.to_owned(),
             reason,
         };
-        let outside = |place: &str| invalid(self.refusal(place));
+        let outside = |real: &str| invalid(self.refusal(real));
         let parsed = Url::parse(url).map_err(|e| invalid(e.to_string()))?;
         match parsed.scheme() {
             "file" => {
@@ -75,7 +75,7 @@ impl SourceRoots {
                 let path = path.canonicalize();
                 let path = path.map_err(|e| Error::from_io(url, &e).of_source())?;
                 if !self.is_allowed(&path) {
-                    return Err(outside(&path.to_string_lossy()));
+                    return Err(outside(&format!("{} ", path.display())));
                 }
                 if !path.is_file() {
                     return Err(Error::Source {
@@ -94,7 +94,7 @@ impl SourceRoots {
                     name == bucket && below == Some(true)
                 };
                 if !self.prefixes.iter().any(holds) {
-                    return Err(outside(&format!("s3://{bucket}/{key}")));
+                    return Err(outside(""));
                 }
                 let bucket = bucket.to_owned();
                 Ok(Place::Object(parsed, bucket, key))
@@ -103,8 +103,8 @@ impl SourceRoots {
         }
     }
 
-    /// Why a place is refused, for the operator who can allow it.
-    fn refusal(&self, place: &str) -> String {
+    /// Why a place is refused, for the operator who can allow it; begins with the real one.
+    fn refusal(&self, real: &str) -> String {
         let folders = self
             .folders
             .iter()
@@ -119,7 +119,7 @@ impl SourceRoots {
             false => roots.join(", "),
         };
         format!(
-            "{place} is not below an allowed source root ({roots}); --source-root or \
+            "{real}is not below an allowed source root ({roots}); --source-root or \
              MAGPIE_SOURCES allows more, on the scheduler and on every node"
         )
     }
