@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::sandbox::{Confinement, Spares, Spawner, WorkerProgram};
 use crate::transfer::{BlockCache, SourceReader};
 use crate::worker::message::{Request, Work};
-use crate::worker::session::{EVENTS_MAX, Session};
+use crate::worker::queue::queue;
+use crate::worker::session::Session;
 use model::Failure;
 use std::sync::Arc;
 use storage::Source;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Runs one misbehaviour in a strictly confined worker. Gives what the worker reached, which must be
@@ -43,7 +43,7 @@ pub async fn run(
         source: Some(source),
         stall: limits.stall,
     };
-    let (events, _kept) = mpsc::channel(EVENTS_MAX);
+    let (events, _kept) = queue();
     let result = session.run(worker, events, CancellationToken::new()).await;
     Ok(result.map(|bytes| serde_json::from_slice(&bytes).unwrap_or_default()))
 }

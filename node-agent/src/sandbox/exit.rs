@@ -9,6 +9,8 @@ use std::process::ExitStatus;
 pub(crate) enum Killed {
     /// No progress for too long, in seconds.
     Stalled(u64),
+    /// No end of its work, or of a segment, for too long, in seconds.
+    Endless(u64),
     /// It broke the protocol.
     Protocol(String),
     /// The work is not wanted any more.
@@ -26,6 +28,10 @@ pub(crate) fn failure(
         Some(Killed::Stalled(seconds)) => (
             FailureKind::NodeFault,
             format!("worker made no progress for {seconds} s and was killed"),
+        ),
+        Some(Killed::Endless(seconds)) => (
+            FailureKind::NodeFault,
+            format!("worker came to no end within {seconds} s and was killed"),
         ),
         Some(Killed::Protocol(reason)) => (
             FailureKind::NodeFault,

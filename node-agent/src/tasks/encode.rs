@@ -10,7 +10,7 @@ use super::unit::{Expected, Unit};
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
 use crate::worker::message::Work;
-use crate::worker::session::Made;
+use crate::worker::session::{Handed, Made};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use model::plan::{RenditionGroup, VideoPlan};
@@ -133,7 +133,7 @@ struct Encoding {
     storing: usize,
     claiming: bool,
     /// The worker's open question for a segment.
-    question: Option<oneshot::Sender<Option<u32>>>,
+    question: Option<oneshot::Sender<Option<Handed>>>,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
     /// Why nothing more is claimed.
     ended: Option<Stop>,
@@ -201,12 +201,13 @@ impl Encoding {
         let Some(question) = self.question.take() else {
             return;
         };
-        let segment = next.map(|(segment, expected)| {
+        let handed = next.map(|(segment, expected)| {
+            let frames = expected.frames();
             self.open.insert(segment, Unit::new(expected));
-            segment
+            Handed { segment, frames }
         });
         // A worker that is gone shows as the end of its events.
-        let _ = question.send(segment);
+        let _ = question.send(handed);
     }
 
     fn step(&mut self, step: Step) -> Result<(), Stop> {

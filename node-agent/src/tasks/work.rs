@@ -5,12 +5,12 @@ use super::context::Context;
 use crate::agent::{Attempt, Stop};
 use crate::transfer::SourceReader;
 use crate::worker::message::{Request, Work};
-use crate::worker::session::{EVENTS_MAX, Made, Session};
+use crate::worker::queue::{Events, queue};
+use crate::worker::session::{Made, Session};
 use bytes::Bytes;
 use model::facts::PictureFacts;
 use model::{Failure, FailureKind};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ pub(super) struct Given {
 /// A worker at work. Dropping it kills the worker.
 pub(super) struct Running {
     /// What it wants and makes, in order; ends when it has ended.
-    pub(super) events: mpsc::Receiver<Made>,
+    pub(super) events: Events,
     result: JoinHandle<Result<Vec<u8>, Failure>>,
     stop: CancellationToken,
     allowance: Allowance,
@@ -54,7 +54,7 @@ impl Running {
             source: given.source,
             stall: context.stall,
         };
-        let (events_to, events) = mpsc::channel(EVENTS_MAX);
+        let (events_to, events) = queue();
         let stop = CancellationToken::new();
         let result = tokio::spawn(session.run(worker, events_to, stop.clone()));
         Ok(Self {
@@ -85,24 +85,19 @@ impl Running {
         &mut self,
         attempt: &Attempt,
     ) -> Result<Option<(String, Bytes)>, Stop> {
-        loop {
-            let made = tokio::select! {
-                biased;
-                () = attempt.called_off() => return Err(attempt.reason()),
-                made = self.events.recv() => made,
-            };
-            match made {
-                Some(Made::Piece { output, bytes }) => {
-                    let place = attempt.task().name.as_str();
-                    self.allowance.take(place, bytes.len())?;
-                    return Ok(Some((output, bytes.into())));
-                }
-                Some(Made::Progress { done, .. }) => {
-                    attempt.progress(0, done.min(100), 100, None);
-                }
-                Some(other) => return Err(out_of_place(attempt, &other).into()),
-                None => return Ok(None),
+        let made = tokio::select! {
+            biased;
+            () = attempt.called_off() => return Err(attempt.reason()),
+            made = self.events.recv() => made,
+        };
+        match made {
+            Some(Made::Piece { output, bytes }) => {
+                let place = attempt.task().name.as_str();
+                self.allowance.take(place, bytes.len())?;
+                Ok(Some((output, bytes.into())))
             }
+            Some(other) => Err(out_of_place(attempt, &other).into()),
+            None => Ok(None),
         }
     }
 

@@ -111,9 +111,9 @@ pub(crate) enum Said {
     },
     /// Still working.
     Progress {
-        /// Which segment; 0 where there are none.
+        /// Which segment.
         segment: u32,
-        /// Output frames of the segment that are done, or a percentage where there are none.
+        /// Output frames of the segment that are done.
         done: u32,
     },
     /// A part of the result. Payload: its bytes.

@@ -6,6 +6,8 @@
 
 mod child;
 pub(crate) mod message;
+mod patience;
+pub(crate) mod queue;
 mod ranges;
 pub(crate) mod session;
 pub(crate) mod wire;

@@ -1,10 +1,12 @@
 //! The agent's side of one request: answers reads from the source, hands out segments, passes on what
 //! the worker makes, and kills a worker that breaks the protocol or stops making progress.
 //!
-//! The one fact to know: reading the source counts as progress only within a budget. A decoder in an
-//! endless loop over a crafted index reads for ever.
+//! The one fact to know: how long a worker is waited for is for its patience to say, and what a worker
+//! says of its progress counts there only within bounds.
 
 use super::message::{Answer, READ_BYTES_MAX, Request, Said, Tiles};
+use super::patience::{Over, Patience};
+use super::queue::Sender;
 use super::wire::{self, Frame, WireError};
 use crate::sandbox::{Killed, WorkerProcess};
 use crate::transfer::SourceReader;
@@ -16,14 +18,23 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Events that wait to be looked at. Their size is bounded by the two segments that a worker may hold.
-pub(crate) const EVENTS_MAX: usize = 16;
+/// Longest result. That of a probe is the longest: a day at 60 frames per second, each of another length.
+const RESULT_BYTES_MAX: usize = 64 << 20;
+
+/// A segment that a worker is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handed {
+    /// Which.
+    pub(crate) segment: u32,
+    /// Its output frames.
+    pub(crate) frames: u32,
+}
 
 /// What a worker wants or made.
 #[derive(Debug)]
 pub(crate) enum Made {
     /// Wants a segment; `None` ends it.
-    Claim(oneshot::Sender<Option<u32>>),
+    Claim(oneshot::Sender<Option<Handed>>),
     /// A segment of a rendition.
     Segment {
         segment: u32,
@@ -45,6 +56,17 @@ pub(crate) enum Made {
     Piece { output: String, bytes: Vec<u8> },
 }
 
+impl Made {
+    /// Size of what a worker made, facts not counted.
+    pub(super) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Segment { bytes, .. } | Self::Piece { bytes, .. } => bytes.len(),
+            Self::Pictures { tiles, .. } => tiles.len(),
+            Self::Claim(_) | Self::UnitDone { .. } | Self::Progress { .. } => 0,
+        }
+    }
+}
+
 /// One request with everything that it needs.
 pub(crate) struct Session {
     /// Where: begins every failure.
@@ -64,14 +86,11 @@ pub(crate) struct Session {
 struct State {
     session: Session,
     worker: WorkerProcess,
-    events: mpsc::Sender<Made>,
-    claim: Option<oneshot::Receiver<Option<u32>>>,
-    /// Segments that the worker has and has not finished.
-    open: u32,
-    read_bytes: u64,
+    events: Sender,
+    claim: Option<oneshot::Receiver<Option<Handed>>>,
+    patience: Patience,
     /// Start and end of the last range.
     last_read: Option<(u64, u64)>,
-    deadline: Instant,
 }
 
 /// Why a session ends.
@@ -92,20 +111,18 @@ impl Session {
     pub(crate) async fn run(
         self,
         worker: WorkerProcess,
-        events: mpsc::Sender<Made>,
+        events: Sender,
         stop: CancellationToken,
     ) -> Result<Vec<u8>, Failure> {
         let place = self.place.clone();
-        let deadline = Instant::now() + self.stall;
+        let patience = Patience::new(self.stall, self.request.source_bytes, Instant::now());
         let mut state = State {
             session: self,
             worker,
             events,
             claim: None,
-            open: 0,
-            read_bytes: 0,
+            patience,
             last_read: None,
-            deadline,
         };
         let end = tokio::select! {
             biased;
@@ -146,7 +163,8 @@ impl State {
         // A frame must be received to its end, so another task does that.
         let reading = Reading::start(&mut self.worker, frames_to);
         loop {
-            let waits_for_agent = self.claim.is_some() && self.open == 0;
+            let waits_for_agent = self.claim.is_some() && !self.patience.has_open();
+            let (deadline, over) = self.patience.deadline();
             let step = tokio::select! {
                 frame = frames.recv() => match frame {
                     Some(Ok(frame)) => self.handle(frame).await,
@@ -154,8 +172,11 @@ impl State {
                     Some(Err(error)) => Err(protocol(error.to_string())),
                 },
                 answer = wait(&mut self.claim) => self.hand_out(answer).await,
-                () = tokio::time::sleep_until(self.deadline), if !waits_for_agent => {
-                    Err(End::Kill(Killed::Stalled(self.session.stall.as_secs())))
+                () = tokio::time::sleep_until(deadline), if !waits_for_agent => {
+                    Err(End::Kill(match over {
+                        Over::Silent(time) => Killed::Stalled(time.as_secs()),
+                        Over::Endless(time) => Killed::Endless(time.as_secs()),
+                    }))
                 }
             };
             if let Err(end) = step {
@@ -193,10 +214,6 @@ impl State {
         }
     }
 
-    fn progress(&mut self) {
-        self.deadline = Instant::now() + self.session.stall;
-    }
-
     async fn handle(&mut self, frame: Frame) -> Result<(), End> {
         let said: Said = frame.parse().map_err(|e| protocol(e.to_string()))?;
         let payload = frame.payload;
@@ -228,21 +245,35 @@ impl State {
                 tiles: payload,
             },
             Said::UnitDone { segment } => {
-                self.open = self.open.saturating_sub(1);
+                self.patience.finished(segment, Instant::now());
                 Made::UnitDone { segment }
             }
-            Said::Progress { segment, done } => Made::Progress { segment, done },
+            Said::Progress { segment, done } => {
+                if !self.patience.progressed(segment, done, Instant::now()) {
+                    return Ok(());
+                }
+                Made::Progress { segment, done }
+            }
             Said::Piece { output } => Made::Piece {
                 output,
                 bytes: payload,
             },
+            Said::Done if payload.len() > RESULT_BYTES_MAX => {
+                let bytes = payload.len();
+                return Err(protocol(format!("has a result of {bytes} bytes")));
+            }
             Said::Done => return Err(End::Done(payload)),
             Said::Failed(failure) => return Err(End::Reported(self.judge(failure))),
         };
-        if self.events.send(made).await.is_err() {
+        let is_sign = !matches!(made, Made::UnitDone { .. } | Made::Progress { .. });
+        let since = Instant::now();
+        if !self.events.send(made).await {
             return Err(End::Kill(Killed::Unwanted));
         }
-        self.progress();
+        self.patience.excuse(since.elapsed());
+        if is_sign {
+            self.patience.sign(Instant::now());
+        }
         Ok(())
     }
 
@@ -268,20 +299,22 @@ impl State {
         if bytes > READ_BYTES_MAX {
             return Err(protocol(format!("reads {bytes} bytes at once")));
         }
+        let since = Instant::now();
         let data = source.read(offset, bytes).await.map_err(End::Failed)?;
-        self.read_bytes += u64::from(bytes);
         self.last_read = Some((offset, offset + data.len() as u64));
-        // Every byte thrice, and an index for each of them, is what an honest demuxer may need.
-        if self.read_bytes <= source.size_bytes().saturating_mul(3) + (64 << 20) {
-            self.progress();
-        }
+        self.patience.excuse(since.elapsed());
+        self.patience.read(Instant::now());
         self.send(&Answer::Data, &data).await
     }
 
-    async fn hand_out(&mut self, segment: Option<u32>) -> Result<(), End> {
+    async fn hand_out(&mut self, handed: Option<Handed>) -> Result<(), End> {
         self.claim = None;
-        self.open += u32::from(segment.is_some());
-        self.progress();
+        let now = Instant::now();
+        self.patience.sign(now);
+        if let Some(Handed { segment, frames }) = handed {
+            self.patience.handed(segment, frames, now);
+        }
+        let segment = handed.map(|handed| handed.segment);
         self.send(&Answer::Claimed { segment }, &[]).await
     }
 }
@@ -292,7 +325,7 @@ fn protocol(reason: String) -> End {
 
 /// The answer to an open claim; never, where none is open. Somebody who dropped the question means
 /// that there is no more.
-async fn wait(claim: &mut Option<oneshot::Receiver<Option<u32>>>) -> Option<u32> {
+async fn wait(claim: &mut Option<oneshot::Receiver<Option<Handed>>>) -> Option<Handed> {
     match claim {
         Some(answer) => answer.await.ok().flatten(),
         None => std::future::pending().await,
@@ -307,15 +340,12 @@ impl Reading {
         let reader = worker.take_reader();
         Self(tokio::spawn(async move {
             let Some(mut reader) = reader else { return };
-            loop {
-                let frame = match wire::receive(&mut reader).await {
-                    Ok(Some(frame)) => Ok(frame),
+            // A frame is received only when the one before was taken, so that one of them is in memory.
+            while let Ok(place) = frames.reserve().await {
+                match wire::receive(&mut reader).await {
+                    Ok(Some(frame)) => place.send(Ok(frame)),
                     Ok(None) => return,
-                    Err(error) => Err(error),
-                };
-                let last = frame.is_err();
-                if frames.send(frame).await.is_err() || last {
-                    return;
+                    Err(error) => return place.send(Err(error)),
                 }
             }
         }))

@@ -207,6 +207,12 @@ fn misbehave(
     match how {
         Misbehaviour::Babble => link.babble(),
         Misbehaviour::Reread => while link.read(0, 4096).is_ok() {},
+        Misbehaviour::Pretend => {
+            let progress = |done| Said::Progress { segment: 0, done };
+            (1..)
+                .map_while(|done| link.say(&progress(done), &[]).ok())
+                .for_each(drop);
+        }
         _ => {}
     }
     json(&misbehave(how))

@@ -34,6 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     ("an_endless_error_output_leaves_its_end_as_evidence", rant),
     ("bytes_that_are_no_frame_end_the_worker", babble),
     ("reading_the_source_for_ever_is_no_progress", reread),
+    ("reporting_progress_for_ever_is_no_progress", pretend),
     ("a_program_that_is_no_worker_is_refused", no_worker),
     ("this_host_can_confine_strictly", strict),
 ];
@@ -156,6 +157,14 @@ fn reread() -> Result<()> {
         found.evidence
     );
     is_node_fault(&found, "no progress")
+}
+
+fn pretend() -> Result<()> {
+    let limits = Limits {
+        stall: Duration::from_secs(1),
+        ..limits()
+    };
+    is_node_fault(&failure(Misbehaviour::Pretend, limits)?, "no progress")
 }
 
 fn config() -> Result<Config> {
