@@ -34,6 +34,11 @@ pub fn review(job: &JobId) -> String {
     format!("jobs/{job}/review.json")
 }
 
+/// Whether a job that is ready is published or was cancelled; what is written first holds.
+pub fn outcome(job: &JobId) -> String {
+    format!("jobs/{job}/outcome.json")
+}
+
 /// What came of a job.
 pub fn report(job: &JobId) -> String {
     format!("jobs/{job}/report.json")

@@ -48,7 +48,7 @@ pub(super) async fn look(farm: &Farm, job: &JobId) -> Result<JobView> {
             true => storage
                 .find_json::<Report>(&layout::report(job))
                 .await?
-                .map(|r| r.job.phase),
+                .map(|report| (report.job.phase, report.job.version)),
             false => None,
         },
         job: record,

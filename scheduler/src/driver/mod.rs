@@ -7,6 +7,6 @@ mod perform;
 mod trouble;
 mod turn;
 
-pub(crate) use perform::report;
+pub(crate) use perform::{cancellation, report};
 pub(crate) use trouble::Troubles;
 pub(crate) use turn::run;

@@ -5,12 +5,14 @@ use super::look::verdict;
 use crate::farm::Farm;
 use crate::lifecycle::{Action, JobView};
 use crate::policy::plan;
+use crate::publish::Outcome;
 use crate::{Error, Result, publish, webhook};
 use model::catalog::Report;
 use model::job::{JobRecord, Phase};
 use model::plan::{Plan, Probed, Ticket};
 use model::{Failure, FailureKind, layout};
 use std::ops::ControlFlow;
+use std::time::Duration;
 use store::Advance;
 use tracing::info;
 
@@ -82,8 +84,13 @@ async fn publish(farm: &Farm, view: &JobView) -> Result<ControlFlow<()>> {
     let Some(version) = &view.version else {
         return Ok(ControlFlow::Break(()));
     };
-    // A person may have ended the job since it was looked at; what is switched stays switched.
+    // A person may have ended the job since it was looked at, or be about to.
     if farm.store().job(&job.id).await?.phase != job.phase {
+        return Ok(ControlFlow::Break(()));
+    }
+    let outcome = publish::settle(farm.storage(), &job.id, Outcome::Publish).await?;
+    if outcome == Outcome::Cancel {
+        farm.advance(&job.id, &cancellation(job.phase)).await?;
         return Ok(ControlFlow::Break(()));
     }
     let now_ms = farm.store().now_ms().await?;
@@ -97,6 +104,21 @@ async fn publish(farm: &Farm, view: &JobView) -> Result<ControlFlow<()>> {
             fail(farm, job, failure).await
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The step that ends a job because a person wants it.
+pub(crate) fn cancellation(from: Phase) -> Advance {
+    Advance {
+        from,
+        to: Phase::Cancelled,
+        add: Vec::new(),
+        failure: Some(Failure::new(
+            FailureKind::Cancelled,
+            "job",
+            "ended by a person",
+        )),
+        title_version: None,
     }
 }
 
@@ -124,8 +146,26 @@ pub(crate) async fn report(farm: &Farm, job: &JobRecord) -> Result<()> {
         verdict: verdict(farm, &job.id).await?,
         published: published.filter(|entry| entry.job == job.id),
     };
-    Ok(farm
-        .storage()
-        .put_json(&layout::report(&job.id), &report)
-        .await?)
+    let path = layout::report(&job.id);
+    farm.storage().put_json(&path, &report).await?;
+    withdraw_if_stale(farm, job).await
 }
+
+/// Takes a report back that was written when the job had been led back already: a recovery would take
+/// the job for ended. One of an earlier end is written anew, since the job is looked at again.
+async fn withdraw_if_stale(farm: &Farm, job: &JobRecord) -> Result<()> {
+    let now = match farm.store().job(&job.id).await {
+        Err(store::Error::NotFound { .. }) => return Ok(()),
+        known => known?,
+    };
+    if now.version == job.version {
+        return Ok(());
+    }
+    if !now.phase.is_final() {
+        farm.storage().delete(&layout::report(&job.id)).await?;
+    }
+    Ok(farm.store().nudge(&job.id, Duration::ZERO).await?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
 //! Jobs: looking at them, ending them, answering for them.
 
 use super::Handle;
-use crate::driver::report;
+use crate::driver::{cancellation, report};
+use crate::publish::{Outcome, reopen, settle};
 use crate::{Error, Result};
 use model::catalog::Report;
 use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
-use model::{ChunkId, Failure, FailureKind, JobId, layout};
+use model::{ChunkId, JobId, layout};
 use std::time::Duration;
-use store::{Advance, DeadChunk};
+use store::DeadChunk;
 use tracing::info;
 
 /// Jobs on a page of a listing that does not say how many.
@@ -43,7 +44,8 @@ impl Handle {
         Ok(self.farm.store().jobs(filter, page, limit).await?)
     }
 
-    /// Ends a job; one that has ended stays as it is.
+    /// Ends a job; one that has ended stays as it is, and one whose catalog entry is being written cannot
+    /// be ended.
     pub async fn cancel(&self, job: &JobId) -> Result<JobRecord> {
         let farm = &self.farm;
         for _ in 0..CANCEL_TRIES {
@@ -51,18 +53,15 @@ impl Handle {
             if record.phase.is_final() {
                 return Ok(record);
             }
-            let advance = Advance {
-                from: record.phase,
-                to: Phase::Cancelled,
-                add: Vec::new(),
-                failure: Some(Failure::new(
-                    FailureKind::Cancelled,
-                    "job",
-                    "ended by a person",
-                )),
-                title_version: None,
-            };
-            if farm.advance(job, &advance).await? {
+            if record.phase == Phase::Packaging
+                && settle(farm.storage(), job, Outcome::Cancel).await? == Outcome::Publish
+            {
+                return Err(Error::Conflict {
+                    what: format!("job {job}"),
+                    reason: "is being published".to_owned(),
+                });
+            }
+            if farm.advance(job, &cancellation(record.phase)).await? {
                 let record = farm.store().job(job).await?;
                 // Written before the answer: a store that is lost now must not bring the job back.
                 report(farm, &record).await?;
@@ -124,6 +123,7 @@ impl Handle {
                 reason,
             });
         }
+        reopen(farm.storage(), job).await?;
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
         farm.storage().delete(&layout::report(job)).await?;

@@ -30,7 +30,7 @@ pub enum Action {
 pub fn decide(view: &JobView) -> Vec<Action> {
     let phase = view.job.phase;
     if phase.is_final() {
-        let told = view.reported == Some(phase);
+        let told = view.reported == Some((phase, view.job.version));
         return if told {
             Vec::new()
         } else {

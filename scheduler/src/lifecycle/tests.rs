@@ -101,7 +101,7 @@ fn perform(view: &mut JobView, action: &Action, published: &mut u32) {
             });
         }
         Action::Publish => *published += 1,
-        Action::Report => view.reported = Some(view.job.phase),
+        Action::Report => view.reported = Some((view.job.phase, view.job.version)),
         Action::Advance(advance) => {
             assert_eq!(
                 advance.from, view.job.phase,
@@ -182,7 +182,23 @@ fn life(qc: qc::Action, review: Option<ReviewAnswer>) -> (JobView, u32) {
 fn what_passes_is_published_once_and_reported() {
     let (view, published) = life(qc::Action::Pass, None);
     assert_eq!((view.job.phase, published), (Phase::Published, 1));
-    assert_eq!(view.reported, Some(Phase::Published));
+    assert_eq!(view.reported, Some((Phase::Published, 1)));
+}
+
+#[test]
+fn a_second_end_in_the_same_phase_is_reported_anew() {
+    let job = JobRecord {
+        phase: Phase::Failed,
+        version: 7,
+        ..new_view().job
+    };
+    let reported = |version| JobView {
+        job: job.clone(),
+        reported: Some((Phase::Failed, version)),
+        ..new_view()
+    };
+    assert_eq!(decide(&reported(5)), [Action::Report]);
+    assert_eq!(decide(&reported(7)), []);
 }
 
 #[test]
@@ -334,6 +350,6 @@ proptest! {
             }
         }
         prop_assert_eq!(view.job.phase, Phase::Published);
-        prop_assert_eq!(view.reported, Some(Phase::Published));
+        prop_assert_eq!(view.reported, Some((Phase::Published, 1)));
     }
 }

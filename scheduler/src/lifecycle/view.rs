@@ -23,8 +23,9 @@ pub struct JobView {
     pub review: Option<ReviewAnswer>,
     /// The version that the job fills, once it is reserved.
     pub version: Option<VersionFile>,
-    /// The phase that `report.json` tells of; looked for in final phases.
-    pub reported: Option<Phase>,
+    /// The phase that `report.json` tells of, and the version of the job in it: a job that was led back
+    /// may end in one phase twice. Looked for in final phases.
+    pub reported: Option<(Phase, u64)>,
 }
 
 /// A task as far as decisions need it.

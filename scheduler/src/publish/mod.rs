@@ -2,7 +2,9 @@
 //! decides what viewers get, so publishing and rolling back are the same write.
 
 mod catalog;
+mod outcome;
 mod version;
 
 pub use catalog::{list, publish, rollback, title};
+pub use outcome::{Outcome, reopen, settle};
 pub use version::reserve;

@@ -1,8 +1,11 @@
 //! The catalog.
 
 use crate::harness::Farm;
-use crate::node::Script;
+use crate::node::{Node, Script};
+use model::task::{Grant, TaskKind};
+use model::{JobId, TitleId, layout};
 use proto::v1;
+use scheduler::publish::{Outcome, settle};
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,4 +85,46 @@ async fn a_title_that_was_never_published_is_not_found() {
         farm.client().get_title(request).await.unwrap_err().code(),
         Code::NotFound
     );
+}
+
+/// A job of which all is done but the last step before it is published, its node and that step.
+async fn nearly_published(farm: &Farm) -> (JobId, Node, Grant) {
+    let mut node = farm.node("n1", Script::passing());
+    node.register().await;
+    let job = farm.submit().await;
+    loop {
+        let grant = node.take().await.expect("work");
+        if grant.kind == TaskKind::Verify {
+            return (JobId::new(job).unwrap(), node, grant);
+        }
+        node.finish(&grant).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_being_published_can_be_cancelled_no_more() {
+    let farm = Farm::start().await;
+    let (job, mut node, verify) = nearly_published(&farm).await;
+    let outcome = settle(&farm.storage, &job, Outcome::Publish).await;
+    assert_eq!(outcome.unwrap(), Outcome::Publish);
+    let id = job.to_string();
+    let request = v1::CancelJobRequest { id };
+    let refused = farm.client().cancel_job(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("being published"), "{refused:?}");
+    node.finish(&verify).await;
+    farm.reaches(job.as_str(), "published").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_end_was_settled_is_not_published() {
+    let farm = Farm::start().await;
+    let (job, mut node, verify) = nearly_published(&farm).await;
+    let outcome = settle(&farm.storage, &job, Outcome::Cancel).await;
+    assert_eq!(outcome.unwrap(), Outcome::Cancel);
+    node.finish(&verify).await;
+    farm.reaches(job.as_str(), "cancelled").await;
+    let title = TitleId::new("bunny").unwrap();
+    let published = farm.storage.exists(&layout::catalog(&title)).await;
+    assert!(!published.unwrap());
 }
