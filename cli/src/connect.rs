@@ -106,7 +106,8 @@ pub fn read_secret(path: &std::path::Path) -> anyhow::Result<String> {
 /// The message of a refused call, for people.
 pub fn explain(status: &tonic::Status) -> anyhow::Error {
     match status.code() {
-        tonic::Code::Unavailable => usage(
+        // Without a cause on this side it is the answer of a scheduler that cannot reach its Redis.
+        tonic::Code::Unavailable if std::error::Error::source(status).is_some() => usage(
             format!("the scheduler does not answer: {}", status.message()),
             "start one with `magpie scheduler`, or name it with --scheduler",
         ),
