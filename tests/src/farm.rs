@@ -1,8 +1,8 @@
 //! A farm of real processes: a scheduler with its private Redis and any number of nodes, in a place
 //! of their own.
 
-use crate::{Magpie, Place, Process};
-use anyhow::{Context, Result};
+use crate::{Disk, Magpie, Place, Process, Redis};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,49 +17,119 @@ pub struct Farm {
     scheduler: Process,
     nodes: Vec<(String, Process)>,
     url: String,
+    layout: Layout,
+    started: u32,
+}
+
+/// Where the parts of a farm are.
+#[derive(Debug)]
+struct Layout {
     storage: PathBuf,
     sources: PathBuf,
-    started: u32,
+    /// What a scheduler is told about Redis.
+    redis: [String; 2],
+}
+
+impl Layout {
+    /// Everything inside the place, with a private Redis.
+    fn inside(place: &Place) -> Result<Self> {
+        let folder = place.join("redis").to_string_lossy().into_owned();
+        Ok(Self {
+            storage: place.folder("storage")?,
+            sources: place.folder("sources")?,
+            redis: ["--redis-folder".to_owned(), folder],
+        })
+    }
+
+    /// A scheduler that listens there.
+    fn scheduler(&self, listen: &str) -> Result<Magpie> {
+        let [redis, named] = &self.redis;
+        Magpie::new([
+            "scheduler".as_ref(),
+            "--storage".as_ref(),
+            self.storage.as_os_str(),
+            redis.as_ref(),
+            named.as_ref(),
+            "--source-root".as_ref(),
+            self.sources.as_os_str(),
+            "--listen".as_ref(),
+            listen.as_ref(),
+            "--dashboard".as_ref(),
+            "127.0.0.1:0".as_ref(),
+        ])
+    }
+
+    /// A node with a name.
+    fn node(&self, url: &str, id: &str, arguments: &[&str]) -> Result<Magpie> {
+        let sources = self.sources.to_string_lossy();
+        let mut all = vec!["node", "--scheduler", url, "--id", id];
+        all.extend(["--source-root", &*sources]);
+        all.extend(arguments);
+        Magpie::new(all)
+    }
 }
 
 impl Farm {
     /// Starts a scheduler whose storage, Redis and allowed sources are inside the place.
     pub fn start(place: &Place) -> Result<Self> {
-        let storage = place.folder("storage")?;
-        let sources = place.folder("sources")?;
-        let redis = place.join("redis");
-        let mut scheduler = Magpie::new([
-            "scheduler".as_ref(),
-            "--storage".as_ref(),
-            storage.as_os_str(),
-            "--redis-folder".as_ref(),
-            redis.as_os_str(),
-            "--source-root".as_ref(),
-            sources.as_os_str(),
-            "--listen".as_ref(),
-            "127.0.0.1:0".as_ref(),
-            "--dashboard".as_ref(),
-            "127.0.0.1:0".as_ref(),
-        ])?
-        .start()?;
-        let line = scheduler.wait_for_line("api at http://", START_BOUND)?;
-        let url = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"));
-        let url = url.context("the scheduler names its address")?.to_owned();
+        Self::with(Layout::inside(place)?, |scheduler| scheduler)
+    }
+
+    /// The same with its storage on a disk. Its nodes are started with [`Farm::add_node_inside`].
+    pub fn start_on(place: &Place, disk: &Disk) -> Result<Self> {
+        let storage = disk.folder().to_owned();
+        let layout = Layout {
+            storage,
+            ..Layout::inside(place)?
+        };
+        Self::with(layout, |scheduler| disk.inside(scheduler))
+    }
+
+    /// The same with its private Redis on a disk.
+    pub fn start_with_redis_on(place: &Place, disk: &Disk) -> Result<Self> {
+        let folder = disk.folder().to_string_lossy().into_owned();
+        let layout = Layout {
+            redis: ["--redis-folder".to_owned(), folder],
+            ..Layout::inside(place)?
+        };
+        Self::with(layout, |scheduler| disk.inside(scheduler))
+    }
+
+    /// The same with a Redis that is not the scheduler's own.
+    pub fn start_with(place: &Place, redis: &Redis) -> Result<Self> {
+        let redis = ["--redis".to_owned(), redis.url()];
+        let layout = Layout {
+            redis,
+            ..Layout::inside(place)?
+        };
+        Self::with(layout, |scheduler| scheduler)
+    }
+
+    fn with(layout: Layout, prepare: impl FnOnce(Magpie) -> Magpie) -> Result<Self> {
+        let mut scheduler = prepare(layout.scheduler("127.0.0.1:0")?).start()?;
+        let url = wait_for_url(&mut scheduler)?;
         Ok(Self {
             scheduler,
             nodes: Vec::new(),
             url,
-            storage,
-            sources,
+            layout,
             started: 0,
         })
     }
 
+    /// Kills the scheduler and starts another one at the same address.
+    pub fn replace_scheduler(&mut self) -> Result<()> {
+        self.scheduler.kill()?;
+        let listen = self.url.trim_start_matches("http://");
+        self.scheduler = self.layout.scheduler(listen)?.start()?;
+        let url = wait_for_url(&mut self.scheduler)?;
+        ensure!(url == self.url, "{url} is not {}", self.url);
+        Ok(())
+    }
+
     /// Where its storage is.
     pub fn storage(&self) -> &Path {
-        &self.storage
+        &self.layout.storage
     }
 
     /// The address of its scheduler.
@@ -75,20 +145,30 @@ impl Farm {
     /// Puts a file where nodes may read it.
     pub fn source(&self, file: &Path) -> Result<PathBuf> {
         let name = file.file_name().context("a source has a name")?;
-        let path = self.sources.join(name);
+        let path = self.layout.sources.join(name);
         std::fs::copy(file, &path).with_context(|| format!("copy {}", file.display()))?;
         Ok(path)
     }
 
     /// Starts one more node with these further arguments, and waits until it is registered.
     pub fn add_node(&mut self, arguments: &[&str]) -> Result<String> {
+        self.add(arguments, |node| node)
+    }
+
+    /// The same for a node that sees a disk.
+    pub fn add_node_inside(&mut self, disk: &Disk, arguments: &[&str]) -> Result<String> {
+        self.add(arguments, |node| disk.inside(node))
+    }
+
+    fn add(
+        &mut self,
+        arguments: &[&str],
+        prepare: impl FnOnce(Magpie) -> Magpie,
+    ) -> Result<String> {
         self.started += 1;
         let id = format!("node-{}", self.started);
-        let mut all = vec!["node", "--scheduler", &self.url, "--id", &id];
-        let sources = self.sources.to_string_lossy().into_owned();
-        all.extend(["--source-root", &sources]);
-        all.extend(arguments);
-        let mut process = Magpie::new(all)?.start()?;
+        let node = self.layout.node(&self.url, &id, arguments)?;
+        let mut process = prepare(node).start()?;
         process.wait_for_line("takes work", START_BOUND)?;
         self.nodes.push((id.clone(), process));
         Ok(id)
@@ -100,9 +180,20 @@ impl Farm {
         if self.nodes.is_empty() {
             return Ok(false);
         }
-        let (_, mut process) = self.nodes.remove(0);
-        process.kill()?;
+        self.kill_node(0)?;
         Ok(true)
+    }
+
+    /// Kills one of the running nodes, counted from the oldest.
+    pub fn kill_node(&mut self, index: usize) -> Result<()> {
+        ensure!(index < self.nodes.len(), "there is no node {index}");
+        let (_, mut process) = self.nodes.remove(index);
+        process.kill()
+    }
+
+    /// How many nodes were started and not killed.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// A node by its id.
@@ -117,6 +208,14 @@ impl Farm {
     pub fn call(&self, arguments: &[&str]) -> Result<Magpie> {
         Ok(Magpie::new(arguments)?.env("MAGPIE_SCHEDULER", &self.url))
     }
+}
+
+fn wait_for_url(scheduler: &mut Process) -> Result<String> {
+    let line = scheduler.wait_for_line("api at http://", START_BOUND)?;
+    let url = line
+        .split_whitespace()
+        .find(|word| word.starts_with("http://"));
+    Ok(url.context("the scheduler names its address")?.to_owned())
 }
 
 /// SHA-256 of every file below a folder, by its path there.

@@ -4,7 +4,9 @@
 //!
 //! Every wait has a bound, and everything started dies with the value that stands for it.
 
+mod boxes;
 mod clip;
+mod disk;
 mod farm;
 mod json;
 mod magpie;
@@ -15,7 +17,9 @@ pub mod sources;
 mod tool;
 mod wait;
 
+pub use boxes::without_video_samples;
 pub use clip::Clip;
+pub use disk::Disk;
 pub use farm::{Farm, hashes};
 pub use json::{at, lines_of_json, read_json};
 pub use magpie::{Finished, Magpie, magpie_path};

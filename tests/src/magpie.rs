@@ -57,6 +57,26 @@ impl Magpie {
         self
     }
 
+    /// The same call, started by another program that becomes it, such as `taskset -c 0`.
+    pub fn behind(self, program: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        let name = self.name;
+        Self { command, name }
+    }
+
     /// Starts it beside the test.
     pub fn start(self) -> Result<Process> {
         Process::start(&self.name, self.command)

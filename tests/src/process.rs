@@ -90,6 +90,14 @@ impl Process {
         status.with_context(|| self.last_words())
     }
 
+    /// Fails, with its last words, when it has ended.
+    pub fn ensure_alive(&mut self) -> Result<()> {
+        match self.child.try_wait().context("look after a process")? {
+            Some(status) => bail!("it ended with {status}; {}", self.last_words()),
+            None => Ok(()),
+        }
+    }
+
     /// Asks it to end (SIGTERM), as systemd does; only the program itself is asked.
     pub fn terminate(&self) -> Result<()> {
         kill_process(self.pid(), Signal::TERM).context("send SIGTERM")

@@ -59,6 +59,28 @@ impl Redis {
         Ok(())
     }
 
+    /// Every command that changed something, in order, with its arguments: what the append-only file
+    /// says. A command that was being written when the server was killed is left out.
+    pub fn written(&self) -> Result<Vec<Vec<String>>> {
+        let mut files = vec![];
+        for folder in [self.folder.clone(), self.folder.join("appendonlydir")] {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.context("list the data of redis")?.path();
+                files.extend(path.extension().is_some_and(|x| x == "aof").then_some(path));
+            }
+        }
+        files.sort();
+        let mut commands = Vec::new();
+        for file in files {
+            let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+            let mut rest = &bytes[..];
+            while let Some(command) = next_command(&mut rest) {
+                commands.push(command);
+            }
+        }
+        Ok(commands)
+    }
+
     /// Removes what a killed server had written: the next start finds nothing.
     pub fn wipe(&mut self) -> Result<()> {
         std::fs::remove_dir_all(&self.folder).context("remove the data of redis")?;
@@ -91,6 +113,25 @@ fn start(program: &Path, folder: &Path) -> Result<Process> {
     })
     .with_context(|| format!("{}{}", process.stdout(), process.stderr()))?;
     Ok(process)
+}
+
+/// Takes one command of the protocol of Redis: its count of words, then each with its length.
+fn next_command(rest: &mut &[u8]) -> Option<Vec<String>> {
+    let count = next_number(rest, b'*')?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let length = next_number(rest, b'$')?;
+        words.push(String::from_utf8_lossy(rest.get(..length)?).into_owned());
+        *rest = rest.get(length + 2..)?;
+    }
+    Some(words)
+}
+
+fn next_number(rest: &mut &[u8], mark: u8) -> Option<usize> {
+    let end = rest.windows(2).position(|two| two == b"\r\n")?;
+    let line = rest[..end].strip_prefix(&[mark])?;
+    *rest = &rest[end + 2..];
+    std::str::from_utf8(line).ok()?.parse().ok()
 }
 
 /// Whether the server answers a ping. While it loads its data it answers with an error instead.

@@ -77,6 +77,9 @@ fn a_killed_redis_comes_back_with_its_data_and_a_wiped_one_without() -> Result<(
     redis.kill()?;
     redis.restart()?;
     assert_eq!(call(&["GET", "key"], &redis.url())?, "value");
+    let written = redis.written()?;
+    let sets: Vec<_> = written.iter().filter(|words| words[0] == "SET").collect();
+    assert_eq!(sets, [&["SET", "key", "value"]]);
     redis.kill()?;
     redis.wipe()?;
     redis.restart()?;
