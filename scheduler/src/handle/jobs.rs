@@ -3,9 +3,11 @@
 use super::Handle;
 use crate::driver::{cancellation, report};
 use crate::publish::{Outcome, reopen, settle};
+use crate::recover::enter;
 use crate::{Error, Result};
 use model::catalog::Report;
 use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
+use model::plan::Ticket;
 use model::{ChunkId, JobId, layout};
 use std::time::Duration;
 use store::DeadChunk;
@@ -112,17 +114,17 @@ impl Handle {
         Ok(self.farm.store().dead().await?)
     }
 
-    /// Queues the dead chunks of a failed job again.
+    /// Queues the dead chunks of a failed job again. One that the store has lost goes on from its plan, and
+    /// finds what was made of it.
     pub async fn retry(&self, job: &JobId) -> Result<JobRecord> {
         let farm = &self.farm;
-        let record = farm.store().job(job).await?;
-        if record.phase != Phase::Failed {
-            let reason = format!("is {}, not failed", record.phase);
-            return Err(Error::Conflict {
-                what: format!("job {job}"),
-                reason,
-            });
-        }
+        let record = match farm.store().job(job).await {
+            Err(error @ store::Error::NotFound { .. }) => {
+                return self.retry_lost(job, error).await;
+            }
+            known => known?,
+        };
+        check_failed(&record)?;
         reopen(farm.storage(), job).await?;
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
@@ -137,10 +139,39 @@ impl Handle {
         Ok(farm.store().job(job).await?)
     }
 
+    /// Leads back a job that the store does not know. Without a report it is lost only half, as after a
+    /// retry that was cut off, and is taken up all the same.
+    async fn retry_lost(&self, job: &JobId, unknown: store::Error) -> Result<JobRecord> {
+        let farm = &self.farm;
+        let report: Option<Report> = farm.storage().find_json(&layout::report(job)).await?;
+        if let Some(report) = &report {
+            check_failed(&report.job)?;
+        }
+        let ticket: Option<Ticket> = farm.storage().find_json(&layout::ticket(job)).await?;
+        let ticket = ticket.ok_or(unknown)?;
+        reopen(farm.storage(), job).await?;
+        farm.storage().delete(&layout::report(job)).await?;
+        enter(farm, &ticket).await?;
+        farm.work.notify_waiters();
+        farm.attention.notify_one();
+        info!(job_id = %job, "job was led back from storage");
+        Ok(farm.store().job(job).await?)
+    }
+
     /// Removes a chunk from the list for good; its job stays failed.
     pub async fn drop_dead(&self, chunk: &ChunkId) -> Result<()> {
         self.farm.store().drop_dead(chunk).await?;
         info!(%chunk, "dead chunk was dropped");
         Ok(())
     }
+}
+
+fn check_failed(job: &JobRecord) -> Result<()> {
+    if job.phase == Phase::Failed {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        what: format!("job {}", job.id),
+        reason: format!("is {}, not failed", job.phase),
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::{Farm, eventually};
 use crate::node::Script;
-use model::{Failure, FailureKind};
+use model::{Failure, FailureKind, JobId, layout};
 use proto::v1;
 use proto::v1::node_service_client::NodeServiceClient;
 use scheduler::Secret;
@@ -54,6 +54,34 @@ async fn bad_input_fails_at_once_and_rests_until_a_person_retries() {
         .await
         .unwrap();
     assert!(none.into_inner().chunks.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_can_be_led_back_after_the_store_was_lost() {
+    let farm = Farm::start().await;
+    let failure = Failure::new(FailureKind::BadInput, "probe", "moov box is missing");
+    farm.spawn_node("n1", Script::refusing(failure));
+    let job = farm.submit().await;
+    farm.reaches(&job, "failed").await;
+    let id = JobId::new(job.clone()).unwrap();
+    eventually("report", || async {
+        let path = layout::report(&id);
+        farm.storage.exists(&path).await.unwrap().then_some(())
+    })
+    .await;
+    let storage = farm.stop().await;
+
+    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
+    let retry = v1::RetryDeadJobRequest { job: job.clone() };
+    farm.client().retry_dead_job(retry.clone()).await.unwrap();
+    farm.spawn_node("n2", Script::passing());
+    farm.reaches(&job, "published").await;
+    let again = farm.client().retry_dead_job(retry).await.unwrap_err();
+    assert_eq!(again.code(), Code::FailedPrecondition);
+    let job = "nope".to_owned();
+    let unknown = v1::RetryDeadJobRequest { job };
+    let unknown = farm.client().retry_dead_job(unknown).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
