@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::{Clip, Magpie, Place, at, require};
+use tests::{Clip, Magpie, Place, at, require, without_video_samples};
 
 const BOUND: Duration = Duration::from_secs(300);
 
@@ -49,11 +49,15 @@ fn refused_file(place: &Place, file: &Path, kind: &str) -> Result<String> {
         .to_owned();
     let stage = at(&result, "/failure/place")?.as_str().unwrap_or_default();
     ensure!(!message.is_empty() && stage.contains("probe"), "{result}");
-    ensure!(
-        !place.join("out/catalog/it.json").exists(),
-        "something was published"
-    );
+    ensure_nothing_is_published(place)?;
     Ok(message)
+}
+
+fn ensure_nothing_is_published(place: &Place) -> Result<()> {
+    for made in ["catalog", "titles"] {
+        ensure!(!place.join("out").join(made).exists(), "there is {made}/");
+    }
+    Ok(())
 }
 
 fn ffmpeg_file(place: &Place, ffmpeg: &Path, name: &str, options: &[&str]) -> Result<PathBuf> {
@@ -104,11 +108,13 @@ fn a_cut_off_film_is_bad_input_and_says_where() -> Result<()> {
     let (code, result, stderr) = run(&place, &file)?;
     ensure!(code == Some(1), "ended with {code:?}: {stderr} {result}");
     ensure!(at(&result, "/failure/kind")? == "bad_input", "{result}");
-    ensure!(
-        !place.join("out/catalog/it.json").exists(),
-        "something was published"
+    let (message, stage) = (
+        at(&result, "/failure/message")?,
+        at(&result, "/failure/place")?,
     );
-    Ok(())
+    ensure!(!message.as_str().unwrap_or_default().is_empty(), "{result}");
+    ensure!(!stage.as_str().unwrap_or_default().is_empty(), "{result}");
+    ensure_nothing_is_published(&place)
 }
 
 #[test]
@@ -129,73 +135,164 @@ fn pictures_beyond_the_bounds_are_refused_by_size() -> Result<()> {
         return Ok(());
     };
     let place = Place::new()?;
-    let picture = "color=size=16384x16:rate=5:duration=1";
-    let options = ["-f", "lavfi", "-i", picture, "-c:v", "mpeg4", "-q:v", "5"];
+    let options = ["-f", "lavfi", "-i", "color=size=16384x16:rate=5:duration=1"];
     let wide = ffmpeg_file(
         &place,
         &ffmpeg,
         "wide.mkv",
-        &["-f", "lavfi", "-i", picture, "-c:v", "ffv1"],
-    )
-    .or_else(|_| ffmpeg_file(&place, &ffmpeg, "wide.avi", &options))?;
-    let (code, result, stderr) = run(&place, &wide)?;
-    ensure!(code == Some(1), "ended with {code:?}: {stderr} {result}");
-    let message = at(&result, "/failure/message")?
-        .as_str()
-        .unwrap_or_default();
-    assert!(message.contains("16384"), "{message}");
+        &[&options[..], &["-c:v", "ffv1"]].concat(),
+    )?;
+    let message = refused_file(&place, &wide, "unsupported")?;
+    assert!(message.contains("16384x16"), "{message}");
     Ok(())
 }
+
+#[test]
+fn a_video_track_without_a_frame_is_bad_input_with_and_without_sound() -> Result<()> {
+    let Some(ffmpeg) = require("ffmpeg") else {
+        return Ok(());
+    };
+    let clip = Clip::seconds(2).size(320, 180);
+    for clip in [clip.clone(), clip.silent()] {
+        let empty = without_video_samples(&std::fs::read(clip.make(&ffmpeg)?)?)?;
+        let message = refused("no-frame.mp4", &empty, "bad_input")?;
+        assert!(message.contains("without frames"), "{message}");
+    }
+    Ok(())
+}
+
+/// What is planned for a file that is only unusual.
+struct Unusual {
+    name: &'static str,
+    options: &'static [&'static str],
+    frames: u64,
+    /// Width and height of the only rendition; none for sound alone.
+    size: Option<(u64, u64)>,
+    sound_tracks: usize,
+}
+
+const SINE: &str = "sine=frequency=440:sample_rate=44100:duration=3";
+
+const UNUSUAL: [Unusual; 6] = [
+    Unusual {
+        name: "sound-only.m4a",
+        options: &["-f", "lavfi", "-i", SINE, "-c:a", "aac"],
+        frames: 0,
+        size: None,
+        sound_tracks: 1,
+    },
+    Unusual {
+        name: "video-only.mp4",
+        options: &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=320x180:rate=25:duration=2",
+        ],
+        frames: 50,
+        size: Some((320, 180)),
+        sound_tracks: 0,
+    },
+    Unusual {
+        name: "one-frame.mp4",
+        options: &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=320x180:rate=25",
+            "-frames:v",
+            "1",
+        ],
+        frames: 1,
+        size: Some((320, 180)),
+        sound_tracks: 0,
+    },
+    Unusual {
+        name: "144p.mp4",
+        options: &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=256x144:rate=25:duration=2",
+        ],
+        frames: 50,
+        size: Some((256, 144)),
+        sound_tracks: 0,
+    },
+    // Encoders start at 16x16.
+    Unusual {
+        name: "2x2.mkv",
+        options: &[
+            "-f",
+            "lavfi",
+            "-i",
+            "color=gray:size=2x2:rate=25:duration=1",
+            "-c:v",
+            "ffv1",
+        ],
+        frames: 25,
+        size: Some((16, 16)),
+        sound_tracks: 0,
+    },
+    Unusual {
+        name: "1x1.mkv",
+        options: &[
+            "-f",
+            "lavfi",
+            "-i",
+            "color=gray:size=2x2:rate=25:duration=1,scale=1:1,format=gray",
+            "-c:v",
+            "ffv1",
+        ],
+        frames: 25,
+        size: Some((16, 16)),
+        sound_tracks: 0,
+    },
+];
 
 #[test]
 fn what_is_only_unusual_is_published() -> Result<()> {
     let Some(ffmpeg) = require("ffmpeg") else {
         return Ok(());
     };
-    let tiny = "color=size=2x2:rate=25:duration=1,format=yuv420p";
-    let sine = "sine=frequency=440:sample_rate=44100:duration=3";
-    let one = [
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc2=size=320x180:rate=25",
-        "-frames:v",
-        "1",
-        "-c:v",
-        "libx264",
-    ];
-    let small = [
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc2=size=256x144:rate=25:duration=2",
-        "-c:v",
-        "libx264",
-    ];
-    let cases: [(&str, &[&str]); 4] = [
-        (
-            "sound-only.m4a",
-            &["-f", "lavfi", "-i", sine, "-c:a", "aac"],
-        ),
-        ("one-frame.mp4", &one),
-        ("144p.mp4", &small),
-        ("tiny.mkv", &["-f", "lavfi", "-i", tiny, "-c:v", "ffv1"]),
-    ];
-    for (name, options) in cases {
+    for case in UNUSUAL {
         let place = Place::new()?;
-        let file = ffmpeg_file(&place, &ffmpeg, name, options)?;
-        let (code, result, stderr) = run(&place, &file)?;
-        ensure!(
-            code == Some(0),
-            "{name} ended with {code:?}: {stderr} {result}"
-        );
-        let skipped = at(&result, "/verdict/not_applicable")?
-            .as_array()
-            .map_or(0, Vec::len);
-        ensure!(
-            skipped > 0 || name == "144p.mp4",
-            "{name}: nothing was not applicable: {result}"
-        );
+        let file = ffmpeg_file(&place, &ffmpeg, case.name, case.options)?;
+        check_unusual(&place, &file, &case).context(case.name)?;
     }
+    Ok(())
+}
+
+fn check_unusual(place: &Place, file: &Path, case: &Unusual) -> Result<()> {
+    let (code, result, stderr) = run(place, file)?;
+    ensure!(code == Some(0), "ended with {code:?}: {stderr} {result}");
+    ensure!(
+        place.join("out/catalog/it.json").exists(),
+        "it is not in the catalog"
+    );
+    ensure!(at(&result, "/plan/frames")? == case.frames, "{result}");
+    let list = |pointer| Ok::<_, anyhow::Error>(at(&result, pointer)?.as_array().cloned());
+    let renditions = list("/plan/renditions")?.unwrap_or_default();
+    let sizes: Vec<_> = renditions
+        .iter()
+        .map(|one| (one["width"].as_u64(), one["height"].as_u64()))
+        .collect();
+    let planned = case.size.map(|(width, height)| (Some(width), Some(height)));
+    ensure!(sizes == Vec::from_iter(planned), "{sizes:?}");
+    let sound = list("/plan/audio")?.unwrap_or_default();
+    ensure!(sound.len() == case.sound_tracks, "{sound:?}");
+    // Rules without a track say so, and never pass in silence.
+    let not_applicable = list("/verdict/not_applicable")?.unwrap_or_default();
+    let missing = match (case.size, case.sound_tracks) {
+        (None, _) => "no video track",
+        (_, 0) => "no audio track",
+        _ => return Ok(()),
+    };
+    ensure!(
+        not_applicable
+            .iter()
+            .any(|why| why.as_str().is_some_and(|why| why.contains(missing))),
+        "{not_applicable:?}"
+    );
     Ok(())
 }

@@ -227,6 +227,41 @@ fn a_run_that_another_build_had_begun_starts_anew() -> Result<()> {
 }
 
 #[test]
+fn a_short_title_of_nothing_waits_for_a_person() -> Result<()> {
+    let Some(ffmpeg) = require("ffmpeg") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let clip = place.join("nothing.mp4");
+    let made = Command::new(&ffmpeg)
+        .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i"])
+        .args(["color=black:size=320x180:rate=25", "-f", "lavfi", "-i"])
+        .args(["anullsrc=sample_rate=48000", "-t", "2", "-c:v", "libx264"])
+        .args(["-c:a", "aac"])
+        .arg(&clip)
+        .status()?;
+    ensure!(made.success(), "ffmpeg made no clip");
+    let flagged = run(&place, &clip, &[])?;
+    ensure!(flagged.code == Some(3), "{flagged:?}");
+    let findings = at(&flagged.json()?, "/verdict/findings")?.clone();
+    for (check, words) in [
+        ("black", "throughout the title"),
+        ("silence", "throughout the track"),
+    ] {
+        let is_it = |finding: &&Value| finding["check"] == check && finding["action"] == "flag";
+        let found = findings.as_array().into_iter().flatten().find(is_it);
+        let message = &found.with_context(|| format!("no {check}: {findings}"))?["message"];
+        let message = message.as_str().unwrap_or_default();
+        ensure!(message.contains(words), "{message}");
+    }
+    ensure!(
+        !place.join("out/titles").exists() && !place.join("out/catalog").exists(),
+        "a flagged title was published"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_black_title_waits_for_a_person() -> Result<()> {
     let Some(ffmpeg) = require("ffmpeg") else {
         return Ok(());
