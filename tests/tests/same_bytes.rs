@@ -2,11 +2,11 @@
 //! and the build. One slot or four, one process or a farm, calm or with nodes that die: every
 //! segment, playlist and picture is the same.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use tests::{Clip, Farm, Magpie, Place, at, hashes, require, wait_until};
+use tests::{Clip, Farm, Magpie, Place, at, hashes, require, skip, wait_until};
 
 /// Debug builds on two busy cores encode a few frames a second.
 const BOUND: Duration = Duration::from_secs(600);
@@ -48,31 +48,27 @@ fn profile(place: &Place) -> Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// What `magpie run` publishes with so many slots.
+/// A run of a clip into a folder of the place.
+fn call(place: &Place, clip: &Path, name: &str, options: &[&str]) -> Result<Magpie> {
+    let out = place.join(name);
+    let profile = profile(place)?;
+    let (clip, folder) = (clip.to_string_lossy(), out.to_string_lossy());
+    let mut arguments = vec!["run", &*clip, "--profile", &profile, "--title", "clip"];
+    arguments.extend(["--out", &folder, "--json"]);
+    arguments.extend(options);
+    Magpie::new(arguments)
+}
+
+/// What a run publishes with these options.
 fn run(
     place: &Place,
     clip: &Path,
     name: &str,
     options: &[&str],
 ) -> Result<BTreeMap<String, String>> {
-    let out = place.join(name);
-    let profile = profile(place)?;
-    let (clip, folder) = (clip.to_string_lossy(), out.to_string_lossy());
-    let mut arguments = vec![
-        "run",
-        &*clip,
-        "--profile",
-        &profile,
-        "--title",
-        "clip",
-        "--out",
-        &folder,
-        "--json",
-    ];
-    arguments.extend(options);
-    let finished = Magpie::new(arguments)?.finish(BOUND)?;
+    let finished = call(place, clip, name, options)?.finish(BOUND)?;
     ensure!(finished.code == Some(0), "{finished:?}");
-    published(&out)
+    published(&place.join(name))
 }
 
 fn published(storage: &Path) -> Result<BTreeMap<String, String>> {
@@ -108,6 +104,41 @@ fn slots_do_not_change_a_byte() -> Result<()> {
 }
 
 #[test]
+fn the_number_of_cores_does_not_change_a_byte() -> Result<()> {
+    let (Some(ffmpeg), Some(taskset)) = (require("ffmpeg"), require("taskset")) else {
+        return Ok(());
+    };
+    if std::thread::available_parallelism()?.get() == 1 {
+        skip("this machine has one core");
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let clip = clip(&ffmpeg)?;
+    let one = ["-c", &first_core()?];
+    let host = Magpie::new(["doctor", "--json"])?
+        .behind(&taskset, &one)
+        .finish(BOUND)?;
+    ensure!(host.stdout.contains(" 1 core"), "{host:?}");
+    // Without `--slots` the number of cores decides how many there are.
+    let all_cores = run(&place, &clip, "all-cores", &[])?;
+    let bound = call(&place, &clip, "one-core", &[])?.behind(&taskset, &one);
+    let finished = bound.finish(BOUND)?;
+    ensure!(finished.code == Some(0), "{finished:?}");
+    assert_eq!(all_cores, published(&place.join("one-core"))?);
+    Ok(())
+}
+
+/// A core that this process may use (`proc(5)`).
+fn first_core() -> Result<String> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let list = list.context("the kernel says which cores may be used")?;
+    let first = list.trim().split([',', '-']).next().unwrap_or_default();
+    Ok(first.to_owned())
+}
+
+#[test]
 fn a_farm_whose_nodes_die_publishes_the_same_bytes() -> Result<()> {
     let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
         return Ok(());
@@ -138,7 +169,8 @@ fn a_farm_whose_nodes_die_publishes_the_same_bytes() -> Result<()> {
         .unwrap_or_default()
         .to_owned();
 
-    // Each time a few more units are done a node dies with all it holds, and another one comes.
+    // Each time a few more units are done a node dies with all it holds, and another one comes. The
+    // first of them dies before the title is finished, or nothing was tried.
     for done_before in [2, 6, 10] {
         wait_until("more units", BOUND, || {
             let shown = farm.call(&["jobs", &job, "--json"])?.finish(BOUND)?;
@@ -148,6 +180,10 @@ fn a_farm_whose_nodes_die_publishes_the_same_bytes() -> Result<()> {
                 .to_owned();
             let listed = farm.call(&["jobs", "--json"])?.finish(BOUND)?;
             let done = at(&listed.json()?, "/units_done")?.as_u64().unwrap_or(0);
+            ensure!(
+                done_before > 2 || phase != "published",
+                "published before a node died"
+            );
             Ok((done >= done_before || phase == "published").then_some(()))
         })?;
         farm.kill_oldest_node()?;
