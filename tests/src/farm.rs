@@ -120,6 +120,11 @@ impl Farm {
     /// Kills the scheduler and starts another one at the same address.
     pub fn replace_scheduler(&mut self) -> Result<()> {
         self.scheduler.kill()?;
+        self.start_scheduler()
+    }
+
+    /// Starts a scheduler at the address of the one that was killed.
+    pub fn start_scheduler(&mut self) -> Result<()> {
         let listen = self.url.trim_start_matches("http://");
         self.scheduler = self.layout.scheduler(listen)?.start()?;
         let url = wait_for_url(&mut self.scheduler)?;

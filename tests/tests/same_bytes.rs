@@ -4,9 +4,12 @@
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
-use tests::{Clip, Farm, Magpie, Place, at, hashes, require, skip, wait_until};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::{
+    Clip, Farm, Magpie, Place, Redis, at, hashes, lines_of_json, require, skip, wait_until,
+};
 
 /// Debug builds on two busy cores encode a few frames a second.
 const BOUND: Duration = Duration::from_secs(600);
@@ -192,5 +195,186 @@ fn a_farm_whose_nodes_die_publishes_the_same_bytes() -> Result<()> {
     let watched = farm.call(&["watch", &job, "--json"])?.finish(BOUND)?;
     ensure!(watched.code == Some(0), "{watched:?}");
     assert_eq!(calm, published(farm.storage())?);
+    Ok(())
+}
+
+/// What dies in a storm.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Node,
+    Scheduler,
+    Redis,
+    SchedulerAndRedis,
+}
+
+/// Every kind of death once, then again; a seed decides about the order.
+const VICTIMS: [Victim; 6] = [
+    Victim::Node,
+    Victim::Scheduler,
+    Victim::Node,
+    Victim::Redis,
+    Victim::Node,
+    Victim::SchedulerAndRedis,
+];
+
+/// Numbers that look random and can be had again (Marsaglia, xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    /// From `MAGPIE_CHAOS_SEED`, or another one each time; printed, to go through a failure again.
+    fn new() -> Result<Self> {
+        let seed = match std::env::var("MAGPIE_CHAOS_SEED") {
+            Ok(seed) => seed.parse().context("MAGPIE_CHAOS_SEED is a number")?,
+            Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis(),
+        };
+        writeln!(std::io::stderr(), "MAGPIE_CHAOS_SEED={seed}")?;
+        // Its state may not be zero.
+        Ok(Self((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1))
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// A farm that loses parts of itself.
+struct Storm {
+    farm: Farm,
+    redis: Redis,
+    dice: Dice,
+    deaths: Vec<Victim>,
+}
+
+impl Storm {
+    /// Units of a job that are done; none while the farm cannot say.
+    fn units_done(&self, job: &str) -> Result<Option<(u64, bool)>> {
+        let listed = self.farm.call(&["jobs", "--json"])?.finish(BOUND)?;
+        if listed.code != Some(0) {
+            return Ok(None);
+        }
+        let jobs = lines_of_json(&listed.stdout)?;
+        let found = jobs.iter().find(|one| one["id"] == job);
+        let found = found.with_context(|| format!("{job} is lost: {listed:?}"))?;
+        let done = at(found, "/units_done")?.as_u64().unwrap_or_default();
+        let phase = at(found, "/phase")?.as_str().unwrap_or_default();
+        ensure!(phase != "failed" && phase != "rejected", "{found}");
+        Ok(Some((done, phase == "published")))
+    }
+
+    /// Kills something whenever some more units are done, until the title is published.
+    fn rage(&mut self, job: &str) -> Result<()> {
+        let mut done = 0;
+        let mut left = Vec::new();
+        loop {
+            let least = done + 1 + self.dice.below(2) as u64;
+            let (now, is_over) = wait_until("more units", BOUND, || {
+                let seen = self.units_done(job)?;
+                Ok(seen.filter(|&(now, is_over)| is_over || now >= least))
+            })?;
+            if is_over {
+                return Ok(());
+            }
+            done = now;
+            if left.is_empty() {
+                left = VICTIMS.to_vec();
+            }
+            let victim = left.swap_remove(self.dice.below(left.len()));
+            writeln!(std::io::stderr(), "{victim:?} dies after {done} units")?;
+            self.kill(victim).with_context(|| format!("{victim:?}"))?;
+            self.deaths.push(victim);
+        }
+    }
+
+    fn kill(&mut self, victim: Victim) -> Result<()> {
+        match victim {
+            Victim::Node => {
+                let index = self.dice.below(self.farm.nodes());
+                self.farm.kill_node(index)?;
+                self.farm.add_node(&["--slots", "1"])?;
+            }
+            Victim::Scheduler => self.farm.replace_scheduler()?,
+            Victim::Redis => {
+                self.redis.kill()?;
+                self.redis.restart()?;
+            }
+            Victim::SchedulerAndRedis => {
+                self.redis.kill()?;
+                self.farm.scheduler().kill()?;
+                self.redis.restart()?;
+                self.farm.start_scheduler()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often each unit of a job was committed, by task and unit: what Redis wrote down. A commit of a unit
+/// that is done already writes nothing.
+fn commits(redis: &Redis, job: &str) -> Result<BTreeMap<(String, String), u32>> {
+    let mut found = BTreeMap::new();
+    for words in redis.written()? {
+        let [command, key, unit, ..] = &words[..] else {
+            continue;
+        };
+        let task = key.split_once(":units:").map(|(_, task)| task);
+        if let Some(task) = task.filter(|task| command == "HSET" && task.starts_with(job)) {
+            *found.entry((task.to_owned(), unit.clone())).or_insert(0) += 1;
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn a_farm_in_a_storm_publishes_the_same_bytes_and_commits_each_unit_once() -> Result<()> {
+    let (Some(ffmpeg), Some(program)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let clip = clip(&ffmpeg)?;
+    let calm = run(&place, &clip, "calm", &["--slots", "2"])?;
+
+    let redis = Redis::start(&program, &place)?;
+    let mut farm = Farm::start_with(&place, &redis)?;
+    for _ in 0..3 {
+        farm.add_node(&["--slots", "1"])?;
+    }
+    let source = farm.source(&clip)?.to_string_lossy().into_owned();
+    let profile = profile(&place)?;
+    let arguments = [
+        "submit",
+        &*source,
+        "--profile",
+        &profile,
+        "--title",
+        "clip",
+        "--json",
+    ];
+    let submitted = farm.call(&arguments)?.finish(BOUND)?;
+    ensure!(submitted.code == Some(0), "{submitted:?}");
+    let submitted = submitted.json()?;
+    let job = at(&submitted, "/id")?.as_str().context("a job has an id")?;
+
+    let mut storm = Storm {
+        farm,
+        redis,
+        dice: Dice::new()?,
+        deaths: Vec::new(),
+    };
+    storm.rage(job)?;
+    ensure!(storm.deaths.len() >= 3, "only {:?} died", storm.deaths);
+    assert_eq!(calm, published(storm.farm.storage())?);
+    let dead = storm.farm.call(&["dlq", "list", "--json"])?.finish(BOUND)?;
+    ensure!(dead.code == Some(0) && dead.stdout.is_empty(), "{dead:?}");
+
+    let commits = commits(&storm.redis, job)?;
+    let twice: Vec<_> = commits.iter().filter(|(_, count)| **count != 1).collect();
+    ensure!(twice.is_empty(), "committed more than once: {twice:?}");
+    let (units, _) = storm.units_done(job)?.context("a farm that answers")?;
+    ensure!(commits.len() as u64 == units, "{units} units: {commits:?}");
+    let segments = commits.keys().filter(|(task, _)| task.contains("/video-"));
+    ensure!(segments.count() == 12, "{commits:?}");
     Ok(())
 }
