@@ -45,6 +45,14 @@ pub enum Error {
         /// How many may be.
         limit: u64,
     },
+    /// The store does not know it yet: it is being told of the jobs in storage.
+    #[error("recovering: {done} of {all} jobs were looked at; ask again later")]
+    Recovering {
+        /// Jobs that were looked at.
+        done: u64,
+        /// Jobs in storage; 0 until they are listed.
+        all: u64,
+    },
     /// A message that means nothing.
     #[error(transparent)]
     Wire(#[from] proto::Error),
@@ -77,6 +85,7 @@ impl Error {
             | Self::NotYours { .. }
             | Self::Config { .. } => FailureKind::Policy,
             Self::Full { .. } => FailureKind::Exhausted,
+            Self::Recovering { .. } => FailureKind::Transient,
             Self::Wire(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Storage(error) => error.kind(),

@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::driver::Troubles;
 use crate::handle::PlanSummary;
+use crate::recover::Progress;
 use crate::webhook;
 use crate::{Error, Result};
 use model::node::NodeRecord;
@@ -39,6 +40,7 @@ pub(crate) struct Farm {
     plans: Mutex<HashMap<JobId, Arc<Plan>>>,
     pub(crate) summaries: Mutex<HashMap<JobId, PlanSummary>>,
     pub(crate) troubles: Troubles,
+    recovery: Mutex<Option<Progress>>,
     nodes: Mutex<Option<(Instant, Arc<Vec<NodeRecord>>)>>,
 }
 
@@ -53,6 +55,7 @@ impl Farm {
             plans: Mutex::new(HashMap::new()),
             summaries: Mutex::new(HashMap::new()),
             troubles: Troubles::default(),
+            recovery: Mutex::new(None),
             nodes: Mutex::new(None),
         }
     }
@@ -131,6 +134,24 @@ impl Farm {
         let nodes = self.nodes().await?;
         let alive = |node: &&NodeRecord| node.seen_at_ms.saturating_add(ttl_ms) >= now_ms;
         Ok(nodes.iter().filter(alive).cloned().collect())
+    }
+
+    /// Notes how far the recovery is; `None` when there is none.
+    pub(crate) fn recovers(&self, progress: Option<Progress>) {
+        *self.recovery.lock() = progress;
+    }
+
+    /// How far the recovery is, while there is one.
+    pub(crate) fn recovery(&self) -> Option<Progress> {
+        *self.recovery.lock()
+    }
+
+    /// What to say of a job that the store does not know: during a recovery, that it may come.
+    pub(crate) fn unknown(&self, error: store::Error) -> Error {
+        match self.recovery() {
+            Some(Progress { done, all }) => Error::Recovering { done, all },
+            None => error.into(),
+        }
     }
 
     /// Refuses a new job when too many are open.

@@ -6,17 +6,26 @@ use crate::farm::Farm;
 use crate::lifecycle::probe;
 use crate::policy::retry;
 use crate::{Error, Result};
+use futures::StreamExt;
 use model::job::NewJob;
 use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use storage::Storage;
 use store::Submitted;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Calls of one step before its error ends the recovery: a hiccup of storage should not keep a farm from
-/// starting, and an outage should be seen by whoever starts it.
+/// Calls of one step before its error ends the recovery, which then starts anew: a hiccup of storage
+/// should not cost the looks at all jobs before it.
 const TRIES: u32 = 3;
+
+/// Jobs looked at together: each costs one or two requests to storage.
+const AT_ONCE: usize = 16;
+
+/// Jobs between two lines in the log.
+const TOLD_EVERY: u64 = 1_000;
 
 /// The number that makes tokens of a rebuilt store greater than those of the lost one: `epoch.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,36 +98,87 @@ pub struct Recovered {
     pub unreadable: u32,
 }
 
+/// How far a recovery is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Jobs that were looked at.
+    pub(crate) done: u64,
+    /// Jobs in storage; 0 until they are listed.
+    pub(crate) all: u64,
+}
+
+/// Recovers until it has succeeded, however long storage is away; `None` when told to stop before. The
+/// farm serves meanwhile, and says of what it does not know that it may come.
+pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Option<Recovered> {
+    for failures in 0.. {
+        let error = tokio::select! {
+            () = shutdown.cancelled() => return None,
+            recovered = recover(&farm) => match recovered {
+                Ok(recovered) => return Some(recovered),
+                Err(error) => error,
+            },
+        };
+        warn!(failures, %error, "recovery starts anew");
+        let half = retry::backoff(failures) / 2;
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            () = tokio::time::sleep(half + retry::jitter(half, rand::random())) => {}
+        }
+    }
+    None
+}
+
 /// Submits the jobs in storage that have not ended and that the store does not know. Each step that
 /// fails for a moment is tried three times in all.
 pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
-    let mut recovered = Recovered::default();
+    farm.recovers(Some(Progress::default()));
     let names = persist(async || Ok(farm.storage().names(layout::JOBS).await?)).await?;
-    for name in names {
-        let Ok(job) = JobId::new(name) else { continue };
-        match persist(async || recover_job(farm, &job).await).await {
-            Ok(Found::Submitted) => recovered.submitted += 1,
-            Ok(Found::Known) => recovered.known += 1,
-            Ok(Found::Ended) => recovered.ended += 1,
-            Err(Error::Storage(
-                error @ (storage::Error::Corrupt { .. } | storage::Error::NotFound { .. }),
-            )) => {
-                warn!(job_id = %job, %error, "ticket cannot be read");
-                recovered.unreadable += 1;
-            }
-            Err(error) => return Err(error),
+    let all = names.len() as u64;
+    let mut recovered = Recovered::default();
+    let jobs = names.into_iter().filter_map(|name| JobId::new(name).ok());
+    let mut looks =
+        futures::stream::iter(jobs.map(|job| look_at(farm, job))).buffer_unordered(AT_ONCE);
+    let mut done = 0;
+    while let Some(found) = looks.next().await {
+        match found? {
+            Found::Submitted => recovered.submitted += 1,
+            Found::Known => recovered.known += 1,
+            Found::Ended => recovered.ended += 1,
+            Found::Unreadable => recovered.unreadable += 1,
+        }
+        done += 1;
+        farm.recovers(Some(Progress { done, all }));
+        if done % TOLD_EVERY == 0 {
+            info!(done, all, "recovering");
         }
     }
+    farm.recovers(None);
     info!(?recovered, "store knows all open jobs");
-    farm.attention.notify_one();
-    farm.work.notify_waiters();
     Ok(recovered)
+}
+
+async fn look_at(farm: &Farm, job: JobId) -> Result<Found> {
+    match persist(async || recover_job(farm, &job).await).await {
+        Err(Error::Storage(
+            error @ (storage::Error::Corrupt { .. } | storage::Error::NotFound { .. }),
+        )) => {
+            warn!(job_id = %job, %error, "ticket cannot be read");
+            Ok(Found::Unreadable)
+        }
+        Ok(Found::Submitted) => {
+            farm.attention.notify_one();
+            farm.work.notify_waiters();
+            Ok(Found::Submitted)
+        }
+        found => found,
+    }
 }
 
 enum Found {
     Submitted,
     Known,
     Ended,
+    Unreadable,
 }
 
 async fn recover_job(farm: &Farm, job: &JobId) -> Result<Found> {

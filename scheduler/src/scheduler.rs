@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::farm::Farm;
 use crate::handle::Handle;
-use crate::recover::{self, Recovered};
+use crate::recover::{self, Progress, Recovered};
 use crate::service::{FarmApi, Gate, NodeApi};
 use crate::{Error, Result, driver, reaper, retire, stranded, webhook};
 use hyper_util::rt::TokioIo;
@@ -46,10 +46,15 @@ impl Scheduler {
         }
     }
 
-    /// Gives the store the jobs that it does not know; to be called before [`Self::run`] by whoever
-    /// starts with an empty store.
-    pub async fn recover(&self) -> Result<Recovered> {
-        recover::recover(&self.farm).await
+    /// Gives the store the jobs that it does not know, beside [`Self::run`], until that is done; `None`
+    /// when `shutdown` comes first. From this call on, not only from the first poll, what is not known is
+    /// said to be recovering.
+    pub fn recovery(
+        &self,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = Option<Recovered>> + use<> {
+        self.farm.recovers(Some(Progress::default()));
+        recover::run(self.farm.clone(), shutdown)
     }
 
     /// The services behind the token check, with health and reflection; to be served over a listener

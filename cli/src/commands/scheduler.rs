@@ -127,14 +127,6 @@ async fn serve(
             )
         })?;
     let scheduler = Scheduler::new(config(args, storage.clone(), store)?)?;
-    // Cheap where nothing is missing, and the only way back for a job whose ticket outlived the store.
-    let recovered = scheduler.recover().await?;
-    if recovered.submitted > 0 {
-        printer.note(&format!(
-            "{} jobs were taken up from storage",
-            recovered.submitted
-        ));
-    }
     let door = if args.token_file.is_some() {
         Door::Guarded
     } else {
@@ -151,14 +143,23 @@ async fn serve(
     printer.note(&format!("api at http://{}", api.local_addr()?));
     printer.note(&format!("dashboard at http://{}", pages.local_addr()?));
     let page = dashboard::farm(scheduler.handle(), storage);
+    // Cheap where nothing is missing, and the only way back for a job whose ticket outlived the store.
+    let recovery = scheduler.recovery(stop.clone());
+    let recovery = async {
+        if let Some(recovered) = recovery.await.filter(|recovered| recovered.submitted > 0) {
+            let jobs = recovered.submitted;
+            printer.note(&format!("{jobs} jobs were taken up from storage"));
+        }
+    };
     let _notify = Notify::ready(stop.clone());
-    let (api, pages, ()) = tokio::join!(
+    let (api, pages, (), ()) = tokio::join!(
         router.serve_with_incoming_shutdown(
             TcpListenerStream::new(api),
             stop.clone().cancelled_owned()
         ),
         serve_http(pages, page, stop.clone()),
         scheduler.run(stop.clone()),
+        recovery,
     );
     api.context("the api ended")?;
     pages.context("the dashboard ended")

@@ -30,7 +30,9 @@ impl Handle {
             Err(error @ store::Error::NotFound { .. }) => {
                 let path = layout::report(job);
                 let report: Option<Report> = self.farm.storage().find_json(&path).await?;
-                report.map(|report| report.job).ok_or(error.into())
+                report
+                    .map(|report| report.job)
+                    .ok_or_else(|| self.farm.unknown(error))
             }
             known => Ok(known?),
         }
@@ -85,7 +87,7 @@ impl Handle {
         comment: &str,
     ) -> Result<JobRecord> {
         let farm = &self.farm;
-        let record = farm.store().job(job).await?;
+        let record = self.job(job).await?;
         let what = || format!("job {job}");
         if record.phase != Phase::Review {
             let reason = format!("is {} and waits for no answer", record.phase);

@@ -19,6 +19,8 @@ pub struct Capacity {
     pub slots: u32,
     /// Slots that hold a chunk.
     pub slots_busy: u32,
+    /// Jobs in storage that the recovery has not looked at yet; 0 when it has ended.
+    pub to_recover: u64,
 }
 
 impl Handle {
@@ -55,6 +57,10 @@ impl Handle {
             |count: fn(&NodeRecord) -> u32| nodes.iter().map(count).fold(0, u32::saturating_add);
         Ok(Capacity {
             depth,
+            to_recover: self
+                .farm
+                .recovery()
+                .map_or(0, |recovery| recovery.all.saturating_sub(recovery.done)),
             nodes: total(|_| 1),
             slots: total(|node| node.info.slots),
             slots_busy: total(|node| u32::try_from(node.holds.len()).unwrap_or(u32::MAX)),

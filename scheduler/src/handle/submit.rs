@@ -82,7 +82,7 @@ impl Handle {
     async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {
         match self.job(job).await {
             Ok(record) => Ok(Some(record)),
-            Err(Error::Store(store::Error::NotFound { .. })) => Ok(None),
+            Err(Error::Store(store::Error::NotFound { .. }) | Error::Recovering { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -29,6 +29,7 @@ fn code(error: &Error) -> Code {
         Error::NotFound { .. } => Code::NotFound,
         Error::NotYours { .. } => Code::PermissionDenied,
         Error::Full { .. } => Code::ResourceExhausted,
+        Error::Recovering { .. } => Code::Unavailable,
         Error::Config { .. } => Code::Internal,
         Error::Store(error) => match error {
             store::Error::NotFound { .. } => Code::NotFound,

@@ -54,6 +54,7 @@ impl From<&Capacity> for v1::Capacity {
             nodes: capacity.nodes,
             slots: capacity.slots,
             slots_busy: capacity.slots_busy,
+            to_recover: capacity.to_recover,
         }
     }
 }

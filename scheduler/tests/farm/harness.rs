@@ -4,7 +4,7 @@ use crate::node::{Node, Script};
 use proto::v1;
 use proto::v1::farm_service_client::FarmServiceClient;
 use scheduler::webhook::Targets;
-use scheduler::{Config, Scheduler};
+use scheduler::{Config, Recovered, Scheduler};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,17 @@ impl Farm {
         clock: Arc<dyn Clock>,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        let (farm, recovery) = Self::recovering(storage, clock, change).await;
+        recovery.await;
+        farm
+    }
+
+    /// The same with the recovery still to be awaited.
+    pub(crate) async fn recovering(
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        change: impl FnOnce(&mut Config),
+    ) -> (Self, impl Future<Output = Option<Recovered>>) {
         let sources = tempfile::tempdir().unwrap();
         std::fs::write(sources.path().join("bunny.mov"), b"not looked at").unwrap();
         let epoch = scheduler::raise_epoch(&storage).await.unwrap();
@@ -59,10 +70,10 @@ impl Farm {
         let scheduler = Scheduler::new(config.clone()).unwrap();
         let stop = CancellationToken::new();
         let channel = scheduler.in_process(stop.clone()).await.unwrap();
-        scheduler.recover().await.unwrap();
+        let recovery = scheduler.recovery(stop.clone());
         let running = tokio::spawn(scheduler.run(stop.clone()));
         let _guard = stop.clone().drop_guard();
-        Self {
+        let farm = Self {
             storage,
             config,
             channel,
@@ -70,7 +81,8 @@ impl Farm {
             stop,
             _guard,
             running,
-        }
+        };
+        (farm, recovery)
     }
 
     /// Another scheduler on the same store and storage, until this one stops.

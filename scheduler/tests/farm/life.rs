@@ -240,6 +240,35 @@ async fn a_lost_store_costs_no_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_farm_that_recovers_serves_what_it_knows_and_says_what_may_come() {
+    let farm = Farm::start().await;
+    let old = farm.submit().await;
+    let storage = farm.stop().await;
+
+    let (farm, recovery) = Farm::recovering(storage, Arc::new(SystemClock), |_| {}).await;
+    farm.spawn_node("n1", Script::passing());
+    let request = v1::GetJobRequest { id: old.clone() };
+    let early = farm.client().get_job(request).await.unwrap_err();
+    assert_eq!(early.code(), Code::Unavailable);
+    assert!(early.message().starts_with("recovering"), "{early:?}");
+    let new = farm
+        .submit_with(|request| request.title = "other".to_owned())
+        .await;
+    farm.reaches(&new, "published").await;
+
+    let recovered = recovery.await.unwrap();
+    assert_eq!((recovered.submitted, recovered.ended), (1, 1));
+    farm.reaches(&old, "published").await;
+    let capacity = v1::GetCapacityRequest {};
+    let capacity = farm.client().get_capacity(capacity).await.unwrap();
+    assert_eq!(capacity.into_inner().to_recover, 0);
+    let nope = "nope".to_owned();
+    let request = v1::GetJobRequest { id: nope };
+    let unknown = farm.client().get_job(request).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_plan_ends_the_job_and_says_why() {
     let farm = Farm::start().await;
     let mut script = Script::passing();
