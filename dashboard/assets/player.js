@@ -116,28 +116,76 @@ const levelName = (level) => (level.height ? `${level.height}p · ${rate(level.b
 
 function soundName(track) {
   const channels = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[Number.parseInt(track.channels, 10)];
-  const known = track.name || track.lang || "sound";
+  const known = (track.name || track.lang || "sound").replace(/^und\b/, "sound");
   return channels && !known.includes(channels) ? `${known} · ${channels}` : known;
+}
+
+// Every rendition is listed once for each group of sound tracks, and hls.js would change stereo for 5.1
+// with the rate. The page stays in one group until the viewer picks a track of another one.
+function keepGroup(hls, wanted) {
+  const groups = hls.levels.map((level) => level.audioGroups?.[0]);
+  const group = groups.includes(wanted) ? wanted : groups[0];
+  for (let i = groups.length - 1; i >= 0; i--) if (groups[i] !== group) hls.removeLevel(i);
+  return group;
+}
+
+function soundMenu(hls, source) {
+  let group;
+  let name;
+  hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    group = keepGroup(hls, group);
+    const tracks = hls.allAudioTracks;
+    const chosen = tracks.findIndex((track) => track.groupId === group && (!name || track.name === name));
+    menu(sound, tracks.map((track, i) => [i, soundName(track)]), chosen);
+  });
+  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, (_, { audioTracks }) => {
+    const same = audioTracks.findIndex((track) => track.name === name);
+    if (same >= 0 && hls.audioTrack !== same) hls.audioTrack = same;
+  });
+  sound.onchange = () => {
+    const track = hls.allAudioTracks[Number(sound.value)];
+    name = track.name;
+    if (track.groupId === group) {
+      hls.audioTrack = hls.audioTracks.findIndex((one) => one.name === name);
+      return;
+    }
+    group = track.groupId;
+    const paused = video.paused;
+    hls.config.startPosition = video.currentTime;
+    hls.loadSource(source);
+    if (!paused) video.addEventListener("canplay", () => { if (video.paused) toggle(); }, { once: true });
+  };
 }
 
 function choices(hls) {
   const on = (event, act) => hls.on(Hls.Events[event], (_, data) => act(data));
+  // Another group of sound tracks brings renditions and captions anew: what was chosen stays chosen.
   on("MANIFEST_PARSED", () => {
-    menu(quality, [[-1, "automatic"], ...hls.levels.map((level, i) => [i, levelName(level)])], -1);
-    if (hls.levels.length < 2) hide(quality.parentElement, true);
+    const levels = hls.levels.map((level, i) => [i, levelName(level)]);
+    const chosen = quality.value || "-1";
+    menu(quality, levels.length > 1 ? [[-1, "automatic"], ...levels] : [], chosen);
+    if (chosen !== "-1") hls.loadLevel = Number(chosen);
   });
-  on("AUDIO_TRACKS_UPDATED", () => menu(sound, hls.audioTracks.map((track, i) => [i, soundName(track)]), hls.audioTrack));
-  // A level may come with another group of sound tracks.
-  on("AUDIO_TRACK_SWITCHED", ({ id }) => { sound.value = id; });
-  on("SUBTITLE_TRACKS_UPDATED", () => menu(captions, [[-1, "off"], ...hls.subtitleTracks.map((track, i) => [i, track.name || track.lang])], -1));
+  on("SUBTITLE_TRACKS_UPDATED", () => {
+    const tracks = hls.subtitleTracks.map((track, i) => [i, track.name || track.lang]);
+    menu(captions, [[-1, "off"], ...tracks], captions.value || "-1");
+  });
+  const caption = () => {
+    const wanted = Number(captions.value || "-1");
+    if (hls.subtitleTrack !== wanted) hls.subtitleTrack = wanted;
+    hls.subtitleDisplay = wanted !== -1;
+  };
+  // The browser reports the end of the old text tracks late, and hls.js then takes captions for turned off.
+  on("LEVEL_SWITCHED", caption);
+  captions.onchange = caption;
   quality.onchange = () => { hls.nextLevel = Number(quality.value); };
-  sound.onchange = () => { hls.audioTrack = Number(sound.value); };
-  captions.onchange = () => { hls.subtitleTrack = Number(captions.value); hls.subtitleDisplay = captions.value !== "-1"; };
   on("LEVEL_SWITCHED", ({ level }) => text(by("state"), `Now at ${levelName(hls.levels[level])}.`));
   on("ERROR", (data) => {
+    const url = data.frag?.url || data.url;
     const status = data.response?.code ? `, HTTP ${data.response.code}` : "";
-    const where = data.url ? ` (${new URL(data.url, location).pathname}${status})` : "";
-    if (data.fatal) fail(`Playback stopped: ${data.details}${where}`);
+    const what = `${data.details}${status}${url ? ` for ${new URL(url, location).pathname}` : ""}`;
+    if (data.fatal) fail(`Playback stopped: ${what}`);
+    else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) text(by("state"), `Trying again after ${what}.`);
   });
 }
 
@@ -178,6 +226,8 @@ async function start() {
   scrubber(() => list);
   if (Hls.isSupported()) {
     const hls = new Hls();
+    // First: what is listed after it has been thinned out.
+    soundMenu(hls, root + entry.hls);
     choices(hls);
     hls.on(Hls.Events.MANIFEST_PARSED, async (_, { levels }) => { list = await pictures(root, levels.some((level) => level.height || level.videoCodec)); });
     hls.loadSource(root + entry.hls);

@@ -14,10 +14,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Everything that a page may load comes from this origin; hls.js hands media and its worker over as
-/// blobs. No inline script and no inline style runs, whatever a title or a message may contain.
-const CONTENT_POLICY: &str = "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; \
-                              img-src 'self' data:; base-uri 'none'; form-action 'none'; \
-                              frame-ancestors 'none'";
+/// blobs, and the empty track that it fills with captions as `data:`. No inline script and no inline
+/// style runs, whatever a title or a message may contain.
+const CONTENT_POLICY: &str = "default-src 'self'; media-src 'self' blob: data:; \
+                              worker-src 'self' blob:; img-src 'self' data:; base-uri 'none'; \
+                              form-action 'none'; frame-ancestors 'none'";
 
 /// Scripts and styles by their address.
 const FILES: [(&str, &str, &str); 9] = [
