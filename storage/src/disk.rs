@@ -20,6 +20,13 @@ use std::time::{Duration, Instant};
 /// A holder reads, writes and syncs one small object; a second is a disk in trouble.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(10);
 
+/// File beside the locks that tells a storage from an empty folder, such as the place of a disk that is
+/// not mounted.
+const MARK: &str = "storage";
+
+const MARK_TEXT: &str =
+    "This folder is a storage of Magpie. Nodes use no folder without this file.\n";
+
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A folder on a local disk that is the root of storage.
@@ -37,10 +44,30 @@ pub(crate) struct Held {
 }
 
 impl Disk {
-    /// Makes the folder, if need be, and the library's view of it.
+    /// Makes the folder, if need be, and marks it as a storage; gives the library's view of it.
     pub(crate) fn open(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
-        let fail = |e: io::Error| Error::from_io(url, &e).of_write();
-        make_folder(root).map_err(fail)?;
+        make_folder(root).map_err(|e| Error::from_io(url, &e).of_write())?;
+        // Who only reads may be refused the mark, and who writes will hear of it.
+        if let Err(error) = mark(root) {
+            tracing::debug!(%error, url, "the folder was not marked as a storage");
+        }
+        Self::view(url, root)
+    }
+
+    /// The folder that [`Self::open`] has marked. Makes nothing.
+    pub(crate) fn open_marked(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
+        match std::fs::metadata(root.join(LOCKS).join(MARK)) {
+            Ok(_) => Self::view(url, root),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::Url {
+                url: url.to_owned(),
+                reason: "no scheduler has opened a storage there; is the disk mounted".to_owned(),
+            }),
+            Err(error) => Err(Error::from_io(url, &error)),
+        }
+    }
+
+    fn view(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
+        let fail = |e: io::Error| Error::from_io(url, &e);
         let root = root.canonicalize().map_err(fail)?;
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| Error::from_object_store(url, e))?
@@ -171,6 +198,17 @@ fn same_file(one: &Path, other: &Path) -> io::Result<bool> {
 /// Syncs the names in a folder.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Marks a folder as a storage.
+fn mark(root: &Path) -> io::Result<()> {
+    let folder = root.join(LOCKS);
+    if folder.join(MARK).exists() {
+        return Ok(());
+    }
+    make_folder(&folder)?;
+    std::fs::write(folder.join(MARK), MARK_TEXT)?;
+    sync_folder(&folder)
 }
 
 /// Makes a folder and its parents, each synced into its own.

@@ -81,7 +81,7 @@ impl Agent {
         };
         let storage = match &config.storage {
             Some(storage) => storage.clone(),
-            None => Storage::open(&registered.storage_url)?,
+            None => Storage::join(&registered.storage_url)?,
         };
         let slots = link.info().slots;
         let context = Context::new(&config, storage, spares, &link.info().builds);

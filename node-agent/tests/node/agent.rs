@@ -44,6 +44,10 @@ pub(crate) const CASES: &[Case] = &[
         one_slot_asks,
     ),
     ("a_conflicting_commit_is_a_bug", conflict),
+    (
+        "a_node_refuses_a_local_folder_that_no_scheduler_has_opened",
+        unmounted,
+    ),
 ];
 
 /// An agent at work for a scheduler in memory.
@@ -381,6 +385,24 @@ fn refused() -> Result<()> {
         let ended = tokio::time::timeout(Duration::from_secs(30), running.agent).await??;
         let error = ended.err().context("it went on")?;
         ensure!(matches!(error, Error::Refused { .. }), "{error}");
+        Ok(())
+    })
+}
+
+fn unmounted() -> Result<()> {
+    block_on(async {
+        let place = tempfile::tempdir()?;
+        let mount = place.path().join("mount");
+        std::fs::create_dir(&mount)?;
+        let scheduler = FakeScheduler::default();
+        let url = mount.to_str().context("a path in UTF-8")?.to_owned();
+        scheduler.with(|state| state.storage_url = Some(url));
+        let config = Config::new("node".parse()?, SourceRoots::default());
+        let ended = Agent::new(config, scheduler.channel()).run(Shutdown::default());
+        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await?;
+        let error = ended.err().context("it works in an empty folder")?;
+        ensure!(error.to_string().contains("is the disk mounted"), "{error}");
+        ensure!(std::fs::read_dir(&mount)?.next().is_none(), "it wrote");
         Ok(())
     })
 }

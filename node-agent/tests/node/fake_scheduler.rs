@@ -66,6 +66,8 @@ pub(crate) struct State {
     /// Whether coming back means that nodes are forgotten.
     pub(crate) forgets: bool,
     pub(crate) refuses: bool,
+    /// Storage that nodes are told to use, or none for one in memory.
+    pub(crate) storage_url: Option<String>,
     pub(crate) answer_commits_with_conflict: bool,
     /// Most units of a chunk that were claimed and not committed at a time.
     pub(crate) claimed_max: usize,
@@ -227,7 +229,7 @@ impl NodeService for FakeScheduler {
             Ok(v1::RegisterResponse {
                 lease_ttl_ms: 3000,
                 heartbeat_ms: 20,
-                storage_url: "memory:".to_owned(),
+                storage_url: state.storage_url.clone().unwrap_or("memory:".to_owned()),
             })
         })
     }
