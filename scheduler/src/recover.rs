@@ -215,10 +215,17 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Storage, TRIES, current_epoch, persist, raise_epoch};
+    use super::{Storage, TRIES, current_epoch, persist, raise_epoch, run};
+    use crate::config::Config;
+    use crate::farm::Farm;
     use crate::{Error, Result};
     use model::layout;
+    use std::sync::Arc;
     use std::time::Duration;
+    use storage::SourceRoots;
+    use store::SystemClock;
+    use store::memory::MemoryStore;
+    use tokio_util::sync::CancellationToken;
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_may_pass_is_met_three_times_and_no_other() {
@@ -271,5 +278,31 @@ mod tests {
         assert!(second > first);
         assert_eq!(current_epoch(&storage).await.unwrap(), second);
         assert!(raise_epoch(&storage).await.unwrap() > second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recovery_waits_for_storage_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let config = Config::new(storage, store, SourceRoots::default());
+        let farm = Arc::new(Farm::new(config));
+        let in_the_way = folder.path().join("jobs/j1/ticket.json");
+        std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+        // A link that leads to itself can be opened by nobody.
+        std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
+        let free_the_way = async {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            assert!(farm.recovery().is_some(), "it goes on");
+            std::fs::remove_file(&in_the_way).unwrap();
+        };
+        let recovery = run(farm.clone(), CancellationToken::new());
+        let (recovered, ()) = tokio::join!(recovery, free_the_way);
+        assert_eq!(recovered.unwrap().unreadable, 1, "the ticket is gone");
+        assert_eq!(farm.recovery(), None);
+        let told = CancellationToken::new();
+        told.cancel();
+        std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
+        assert_eq!(run(farm.clone(), told).await, None);
     }
 }
