@@ -62,6 +62,11 @@ pub fn bytes(key: &str, sha256: &str, extension: &str) -> String {
     format!("segments/{key}/{sha256}.{extension}")
 }
 
+/// Whose a title is, written when it is named for the first time.
+pub fn owner(title: &TitleId) -> String {
+    format!("owners/{title}.json")
+}
+
 /// Folder of a version of a title.
 pub fn version(title: &TitleId, version: u32) -> String {
     format!("titles/{title}/v{version}")

@@ -32,7 +32,7 @@ pub enum Error {
         id: String,
     },
     /// The title belongs to another tenant.
-    #[error("title {title} belongs to another tenant")]
+    #[error("title {title} belongs to another tenant; name another title")]
     NotYours {
         /// The title.
         title: String,

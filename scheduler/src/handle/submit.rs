@@ -47,7 +47,7 @@ impl Handle {
         farm.check_room().await?;
         self.check_sources(submission)?;
         self.check_webhook(submission)?;
-        self.check_owner(&admitted).await?;
+        publish::own(farm.storage(), &admitted.title, &admitted.tenant).await?;
         let job = match known {
             Some(job) => job,
             None => self.reserve_key(submission, &admitted).await?,
@@ -114,18 +114,6 @@ impl Handle {
         }
     }
 
-    /// A title belongs to the tenant that published it first.
-    async fn check_owner(&self, admitted: &Admitted) -> Result<()> {
-        match publish::title(self.farm.storage(), &admitted.title).await {
-            Ok(entry) if entry.tenant != admitted.tenant => Err(Error::NotYours {
-                title: admitted.title.to_string(),
-            }),
-            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The job that a key stands for already.
     /// The job of an earlier submission with the same idempotency key, whether it has ended or not;
     /// nothing is started.
     pub async fn submitted(&self, submission: &Submission) -> Result<Option<JobId>> {

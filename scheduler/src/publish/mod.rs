@@ -3,8 +3,10 @@
 
 mod catalog;
 mod outcome;
+mod owner;
 mod version;
 
 pub use catalog::{list, publish, rollback, title};
 pub use outcome::{Outcome, reopen, settle};
+pub use owner::own;
 pub use version::reserve;

@@ -166,6 +166,7 @@ async fn one_idempotency_key_is_one_job() {
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let tenant = v1::SubmitJobRequest {
         tenant: "b".to_owned(),
+        title: "bunny-of-b".to_owned(),
         ..request
     };
     let answer = farm.client().submit_job(tenant).await.unwrap().into_inner();

@@ -111,6 +111,7 @@ impl Node {
             gpus: Vec::new(),
             slots: 1,
             builds: self.builds.clone(),
+            unfit: String::new(),
         }
     }
 

@@ -60,13 +60,35 @@ async fn an_older_version_can_be_brought_back_and_left_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_title_belongs_to_the_tenant_that_published_it() {
+async fn a_title_belongs_to_the_tenant_that_named_it_first() {
+    let farm = Farm::start().await;
+    let of = |tenant: &str| v1::SubmitJobRequest {
+        tenant: tenant.to_owned(),
+        ..farm.request()
+    };
+    let mine = farm.client().submit_job(of("a")).await.unwrap();
+    let refused = || async {
+        let refused = farm.client().submit_job(of("b")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+        let kind = refused.metadata().get("magpie-failure-kind").unwrap();
+        assert_eq!(kind, "policy");
+    };
+    refused().await;
+    farm.spawn_node("n1", Script::passing());
+    let job = mine.into_inner().job.unwrap().id;
+    farm.reaches(&job, "published").await;
+    refused().await;
+    farm.client().submit_job(of("a")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_title_that_was_published_before_owners_were_kept_stays_its_tenants() {
     let farm = Farm::start().await;
     farm.spawn_node("n1", Script::passing());
-    let mine = farm
-        .submit_with(|request| request.tenant = "a".to_owned())
-        .await;
-    farm.reaches(&mine, "published").await;
+    let job = farm.submit().await;
+    farm.reaches(&job, "published").await;
+    let owner = layout::owner(&TitleId::new("bunny").unwrap());
+    farm.storage.delete(&owner).await.unwrap();
     let theirs = v1::SubmitJobRequest {
         tenant: "b".to_owned(),
         ..farm.request()
