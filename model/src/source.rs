@@ -155,6 +155,14 @@ struct PtsRun {
     count: u32,
 }
 
+impl PtsRun {
+    /// The time of a frame of the run, or of one that would follow; `None` when no number holds it.
+    fn at(&self, frame: u32) -> Option<i64> {
+        let since = self.step.checked_mul(i64::from(frame))?;
+        self.first.checked_add(since)
+    }
+}
+
 /// Most frames of a table: 115 hours at 120 frames per second. A table comes from a process that parses
 /// hostile bytes, and a few bytes of runs could claim more frames than there is memory.
 pub const FRAMES_MAX: u32 = 50_000_000;
@@ -162,10 +170,7 @@ pub const FRAMES_MAX: u32 = 50_000_000;
 fn bounded_runs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PtsRun>, D::Error> {
     let runs = Vec::<PtsRun>::deserialize(from)?;
     let frames: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
-    let fits = |run: &PtsRun| {
-        let last = run.step.checked_mul(i64::from(run.count));
-        last.and_then(|last| run.first.checked_add(last)).is_some()
-    };
+    let fits = |run: &PtsRun| run.at(run.count.saturating_sub(1)).is_some();
     if frames > u64::from(FRAMES_MAX) || !runs.iter().all(fits) {
         return Err(D::Error::custom(format!(
             "a table of {frames} frames is beyond the bounds"
@@ -184,22 +189,29 @@ pub struct AccessPoint {
 }
 
 impl FrameTable {
-    /// Builds the table from presentation times in ascending order.
+    /// Builds the table from presentation times in ascending order. Any times will do: they come from
+    /// hostile bytes, and two may be further apart than a number can say.
     pub fn new(pts: &[i64], access_points: Vec<AccessPoint>, end_pts: i64) -> Self {
         let mut runs: Vec<PtsRun> = Vec::new();
         for &value in pts {
-            match runs.last_mut() {
-                Some(run) if run.count == 1 => {
-                    run.step = value - run.first;
+            if let Some(run) = runs.last_mut() {
+                if run.count == 1
+                    && let Some(step) = value.checked_sub(run.first)
+                {
+                    run.step = step;
                     run.count = 2;
+                    continue;
                 }
-                Some(run) if run.first + run.step * i64::from(run.count) == value => run.count += 1,
-                _ => runs.push(PtsRun {
-                    first: value,
-                    step: 0,
-                    count: 1,
-                }),
+                if run.count > 1 && run.at(run.count) == Some(value) {
+                    run.count += 1;
+                    continue;
+                }
             }
+            runs.push(PtsRun {
+                first: value,
+                step: 0,
+                count: 1,
+            });
         }
         Self {
             runs,
@@ -321,6 +333,22 @@ mod tests {
         assert_eq!(table.access_point_before(4).unwrap().frame, 4);
         let text = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<FrameTable>(&text).unwrap(), table);
+    }
+
+    #[test]
+    fn times_at_the_ends_of_what_a_number_holds_are_kept() {
+        for pts in [
+            vec![i64::MIN, i64::MAX],
+            vec![i64::MIN, 0, i64::MAX],
+            vec![-2, i64::MAX - 1, i64::MAX],
+            vec![i64::MAX - 2, i64::MAX - 1, i64::MAX],
+            vec![i64::MAX, i64::MIN, i64::MAX],
+        ] {
+            let table = FrameTable::new(&pts, Vec::new(), i64::MAX);
+            assert_eq!(table.pts().collect::<Vec<_>>(), pts);
+            let text = serde_json::to_string(&table).unwrap();
+            assert_eq!(serde_json::from_str::<FrameTable>(&text).unwrap(), table);
+        }
     }
 
     #[test]
