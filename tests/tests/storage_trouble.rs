@@ -159,6 +159,41 @@ fn a_file_where_a_folder_of_storage_must_be_fails_the_title_by_name() -> Result<
 }
 
 #[test]
+fn a_run_says_that_its_folder_is_full_or_write_protected() -> Result<()> {
+    let Some(ffmpeg) = require("ffmpeg") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let Some(disk) = Disk::mount(&place, "disk", 16)? else {
+        return Ok(());
+    };
+    let out = disk.folder().join("out");
+    let run = || disk.inside(call(&place, &ffmpeg, &out)?).finish(BOUND);
+    let ensure_refused = |finished: Finished, place: &str, why: &str| {
+        ensure!(finished.code == Some(1), "{finished:?}");
+        let said = finished.stderr.to_lowercase();
+        ensure!(said.contains(place) && said.contains(why), "{said}");
+        Ok(())
+    };
+    disk.protect()?;
+    ensure_refused(run()?, "disk/out", "read-only")?;
+    disk.unprotect()?;
+    std::fs::create_dir(disk.outside().join("out"))?;
+    disk.fill()?;
+    ensure_refused(run()?, "epoch.json", "no space left")?;
+    for made in ["catalog", "titles"] {
+        ensure!(
+            !disk.outside().join("out").join(made).exists(),
+            "there is {made}/"
+        );
+    }
+    disk.make_room()?;
+    let finished = run()?;
+    ensure!(finished.code == Some(0), "{finished:?}");
+    Ok(())
+}
+
+#[test]
 fn write_protected_storage_fails_a_title_that_a_retry_finishes() -> Result<()> {
     let Some(mut trouble) = Trouble::start()? else {
         return Ok(());
