@@ -171,19 +171,19 @@ fn is_loopback(host: &str) -> bool {
 /// The job, if the request does not come from another site's page: the farm page on a loopback address
 /// must not be steered by whatever else the browser has open.
 fn own_page(headers: &HeaderMap, id: String) -> Option<JobId> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &header::HeaderValue| value.to_str().ok())
-    };
-    let host = text(header::HOST)?;
-    if let Some(origin) = text(header::ORIGIN)
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text("host")?;
+    if let Some(origin) = text("origin")
         && origin.split("://").nth(1) != Some(host)
     {
         return None;
     }
+    // What the browser itself says of the request; no script can write it.
+    if text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return None;
+    }
     // A simple cross-site form cannot send this type, so its absence is refused too.
-    text(header::CONTENT_TYPE).filter(|kind| kind.starts_with("application/json"))?;
+    text("content-type").filter(|kind| kind.starts_with("application/json"))?;
     JobId::new(id).ok()
 }
 
@@ -242,5 +242,14 @@ mod tests {
         assert!(own_page(&headers(None, json), id()).is_some());
         assert!(own_page(&headers(Some("http://evil.example"), json), id()).is_none());
         assert!(own_page(&headers(None, "text/plain"), id()).is_none());
+        for (site, known) in [
+            ("same-origin", true),
+            ("same-site", false),
+            ("cross-site", false),
+        ] {
+            let mut headers = headers(None, json);
+            headers.insert("sec-fetch-site", site.parse().unwrap());
+            assert_eq!(own_page(&headers, id()).is_some(), known, "{site}");
+        }
     }
 }

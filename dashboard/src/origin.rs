@@ -46,7 +46,7 @@ async fn serve(
         .split('/')
         .any(|part| part.is_empty() || part.starts_with('.'))
     {
-        return StatusCode::NOT_FOUND.into_response();
+        return absent(StatusCode::NOT_FOUND);
     }
     let path = format!("titles/{path}");
     let size = match storage.size(&path).await {
@@ -58,7 +58,7 @@ async fn serve(
         None | Some(Asked::Whole) => (StatusCode::OK, 0..size),
         Some(Asked::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
         Some(Asked::Outside) => {
-            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            let mut response = absent(StatusCode::RANGE_NOT_SATISFIABLE);
             insert(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
             return response;
         }
@@ -117,12 +117,22 @@ fn insert(response: &mut Response, name: axum::http::HeaderName, value: &str) {
 
 fn refuse(error: &storage::Error) -> Response {
     match error {
-        storage::Error::NotFound { .. } => StatusCode::NOT_FOUND.into_response(),
+        storage::Error::NotFound { .. } => absent(StatusCode::NOT_FOUND),
         error => {
             tracing::warn!(%error, "origin could not read");
-            StatusCode::BAD_GATEWAY.into_response()
+            absent(StatusCode::BAD_GATEWAY)
         }
     }
+}
+
+/// An answer without content. It is not kept, because the next version may bring the file, and a player
+/// on another site may read it, because it must tell a missing file from a dead network.
+fn absent(status: StatusCode) -> Response {
+    let headers = [
+        (CACHE_CONTROL, "no-store"),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (status, headers).into_response()
 }
 
 /// MIME types that players insist on (RFC 8216 section 4, ISO/IEC 23009-1 annex C).

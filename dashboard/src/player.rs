@@ -4,6 +4,7 @@
 use crate::{assets, origin};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -46,7 +47,7 @@ async fn list(State(storage): State<Storage>) -> Response {
             Err(error) => tracing::warn!(%error, "catalog entry could not be read"),
         }
     }
-    Json(entries).into_response()
+    fresh(Json(entries))
 }
 
 async fn entry(State(storage): State<Storage>, Path(title): Path<String>) -> Response {
@@ -57,10 +58,15 @@ async fn entry(State(storage): State<Storage>, Path(title): Path<String>) -> Res
         .find_json::<CatalogEntry>(&layout::catalog(&title))
         .await
     {
-        Ok(Some(entry)) => Json(entry).into_response(),
+        Ok(Some(entry)) => fresh(Json(entry)),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => unavailable(&error),
     }
+}
+
+/// The catalog points at versions, which caches keep for a year: the pointer itself is never kept.
+fn fresh<T: serde::Serialize>(answer: Json<T>) -> Response {
+    ([(CACHE_CONTROL, "no-cache")], answer).into_response()
 }
 
 fn unavailable(error: &storage::Error) -> Response {
