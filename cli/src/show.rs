@@ -120,17 +120,20 @@ fn node_table(nodes: &[Node]) -> Table {
             format!("{:.1} GiB", node.memory_bytes as f64 / f64::from(1 << 30)),
             gpus,
             format!("{}/{}", node.holds.len(), node.slots),
-            if node.draining {
-                "draining"
-            } else {
-                "taking work"
-            }
-            .to_owned(),
+            state(node),
             ago(node.seen_at_ms),
             node.holds.join(" "),
         ]);
     }
     table
+}
+
+fn state(node: &Node) -> String {
+    match (node.draining, node.unfit.as_str()) {
+        (true, _) => "draining".to_owned(),
+        (false, "") => "taking work".to_owned(),
+        (false, reason) => format!("unfit: {reason}"),
+    }
 }
 
 /// The DLQ.
@@ -222,4 +225,24 @@ pub fn titles(printer: Printer, titles: &[Title]) -> anyhow::Result<()> {
     }
     printer.line(&table.render());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_takes_no_work_is_shown_with_the_reason() {
+        let unfit = Node {
+            unfit: "5 attempts failed".to_owned(),
+            ..Node::default()
+        };
+        assert_eq!(state(&unfit), "unfit: 5 attempts failed");
+        assert_eq!(state(&Node::default()), "taking work");
+        let draining = Node {
+            draining: true,
+            ..unfit
+        };
+        assert_eq!(state(&draining), "draining");
+    }
 }

@@ -26,6 +26,9 @@ pub struct NodeInfo {
     pub slots: u32,
     /// Versions of everything that turns source bytes into output bytes.
     pub builds: BuildIds,
+    /// Why it takes no work for a while, such as failures of its own in a row; empty while it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unfit: String,
 }
 
 /// A node as the store keeps it.

@@ -48,6 +48,7 @@ pub fn node_info(config: &Config) -> Result<NodeInfo> {
             .unwrap_or_else(|| slots_for(cores, memory_bytes))
             .max(1),
         builds: pipeline::build_ids(),
+        unfit: String::new(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! One attempt at one chunk: what a task is given, how it may end, and what the scheduler is told.
 
+use super::health::Health;
 use super::lease::Lease;
 use super::{Event, Observer};
 use crate::error::Error;
@@ -53,6 +54,8 @@ pub(crate) struct Attempt {
     pub(crate) kill: CancellationToken,
     /// Who watches.
     pub(crate) observer: Arc<dyn Observer>,
+    /// Whether this node is fit for work.
+    pub(crate) health: Arc<Health>,
 }
 
 impl Attempt {
@@ -105,6 +108,9 @@ impl Attempt {
         };
         match committed {
             Committed::Accepted | Committed::Adopted | Committed::Already => {
+                if !record.reused {
+                    self.health.worked(&self.grant.kind);
+                }
                 self.observer.observe(Event::Committed {
                     slot: self.slot,
                     chunk: self.grant.chunk.clone(),
@@ -165,6 +171,9 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
         Err(Stop::Lost) => Some("not wanted any more".to_owned()),
         Err(Stop::Drained) => Some("handed back".to_owned()),
     };
+    if let Err(Stop::Failed(failure)) = &ended {
+        attempt.health.failed(&attempt.task().job, failure);
+    }
     match (&ended, &reason) {
         (Err(Stop::Failed(_)), Some(reason)) => tracing::warn!(%chunk, reason, "attempt failed"),
         (_, Some(reason)) => tracing::info!(%chunk, reason, "chunk let go"),

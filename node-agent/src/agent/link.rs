@@ -78,6 +78,8 @@ pub(crate) struct Link {
     observer: Arc<dyn Observer>,
     /// Held by the slot that asks for work.
     asking: Arc<Mutex<()>>,
+    /// Why the node takes no work; empty while it does.
+    unfit: Arc<parking_lot::Mutex<String>>,
 }
 
 /// Answer to a request for work.
@@ -144,12 +146,21 @@ impl Link {
             away,
             observer,
             asking: Arc::default(),
+            unfit: Arc::default(),
         }
     }
 
     /// What this node said of itself.
     pub(crate) fn info(&self) -> &NodeInfo {
         &self.info
+    }
+
+    /// What the next registration says of why the node takes no work. True where that is new.
+    pub(crate) fn set_unfit(&self, reason: String) -> bool {
+        let mut unfit = self.unfit.lock();
+        let is_new = *unfit != reason;
+        *unfit = reason;
+        is_new
     }
 
     /// Says what the node is, until a scheduler takes note of it.
@@ -173,7 +184,10 @@ impl Link {
     }
 
     async fn register_once(&self) -> Answered<v1::RegisterResponse> {
-        let node = Some(v1::Node::from(&*self.info));
+        let node = Some(v1::Node::from(&NodeInfo {
+            unfit: self.unfit.lock().clone(),
+            ..(*self.info).clone()
+        }));
         let request = v1::RegisterRequest {
             node,
             protocol_version: proto::PROTOCOL_VERSION,

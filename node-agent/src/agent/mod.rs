@@ -2,6 +2,7 @@
 
 mod attempt;
 mod event;
+mod health;
 mod heartbeat;
 mod lease;
 mod link;

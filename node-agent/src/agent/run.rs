@@ -1,5 +1,6 @@
 //! Start, run and end of an agent.
 
+use super::health::Health;
 use super::heartbeat;
 use super::lease::Leases;
 use super::link::{Bearer, Link};
@@ -97,6 +98,8 @@ impl Agent {
             drain.clone(),
             end,
         ));
+        let health = Arc::new(Health::default());
+        let telling = tokio::spawn(tell_health(link.clone(), Arc::clone(&health), stop.clone()));
         let watchdog = tokio::spawn(notify::watchdog(stop.clone()));
         notify::ready();
         observer.observe(Event::Ready { slots });
@@ -108,14 +111,35 @@ impl Agent {
             leases,
             context,
             observer,
+            health,
             take_wait,
             drain,
             kill,
         };
         let ended = run_slots(&slot, slots, &shutdown).await;
         stop.cancel();
-        drop((heartbeat.await, watchdog.await));
+        drop((heartbeat.await, watchdog.await, telling.await));
         ended
+    }
+}
+
+/// Registers the node anew whenever it becomes unfit or fit.
+async fn tell_health(link: Link, health: Arc<Health>, stop: CancellationToken) {
+    let mut changes = health.changes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = changes.changed() => {}
+        }
+        if !link.set_unfit(health.reason()) {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            told = link.register() => if let Err(error) = told {
+                tracing::warn!(%error, "the scheduler was not told whether this node is fit");
+            },
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Room for one chunk: take, run, take again.
 
 use super::attempt::{self, Attempt};
+use super::health::Health;
 use super::lease::Leases;
 use super::link::Link;
 use super::{Event, Observer};
@@ -19,6 +20,7 @@ pub(super) struct Slot {
     pub(super) leases: Leases,
     pub(super) context: Context,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) health: Arc<Health>,
     pub(super) take_wait: Duration,
     pub(super) drain: CancellationToken,
     pub(super) kill: CancellationToken,
@@ -28,6 +30,11 @@ impl Slot {
     /// Works until the agent drains. Fails only when the scheduler refuses the node.
     pub(super) async fn run(self) -> Result<()> {
         loop {
+            let permit = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return Ok(()),
+                permit = self.health.permit() => permit,
+            };
             let taken = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return Ok(()),
@@ -36,6 +43,7 @@ impl Slot {
             if let Some(grant) = taken.grant {
                 self.work(grant).await;
             }
+            drop(permit);
             if taken.draining {
                 self.drain.cancel();
             }
@@ -62,6 +70,7 @@ impl Slot {
             drain: self.drain.clone(),
             kill: self.kill.clone(),
             observer: Arc::clone(&self.observer),
+            health: Arc::clone(&self.health),
         };
         let running = attempt::run(self.context.clone(), attempt);
         running.instrument(span).await;

@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) registrations: u32,
     is_registered: bool,
+    /// Why the node says that it takes no work.
+    pub(crate) unfit: String,
     /// Calls that will be answered with "unavailable".
     pub(crate) away_for: u32,
     /// Whether coming back means that nodes are forgotten.
@@ -218,7 +220,11 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl NodeService for FakeScheduler {
-    async fn register(&self, _: Request<v1::RegisterRequest>) -> Answer<v1::RegisterResponse> {
+    async fn register(
+        &self,
+        request: Request<v1::RegisterRequest>,
+    ) -> Answer<v1::RegisterResponse> {
+        let node = request.into_inner().node.unwrap_or_default();
         self.change(|state| {
             if state.refuses {
                 return Err(Status::failed_precondition("another protocol"));
@@ -226,6 +232,7 @@ impl NodeService for FakeScheduler {
             state.check()?;
             state.registrations += 1;
             state.is_registered = true;
+            state.unfit = node.unfit;
             Ok(v1::RegisterResponse {
                 lease_ttl_ms: 3000,
                 heartbeat_ms: 20,

@@ -20,6 +20,7 @@ impl From<&NodeInfo> for v1::Node {
             seen_at_ms: 0,
             draining: false,
             holds: Vec::new(),
+            unfit: info.unfit.clone(),
         }
     }
 }
@@ -48,6 +49,7 @@ impl TryFrom<v1::Node> for NodeInfo {
             gpus: wire.gpus,
             slots: wire.slots,
             builds: wire.builds.into_iter().collect(),
+            unfit: wire.unfit,
         })
     }
 }

@@ -210,6 +210,7 @@ pub(super) fn info(id: &str) -> NodeInfo {
         gpus: Vec::new(),
         slots: 2,
         builds: model::plan::BuildIds::default(),
+        unfit: String::new(),
     }
 }
 
