@@ -15,21 +15,28 @@ use clap::{Parser, Subcommand};
     after_help = "Exit codes: 0 published or done, 1 rejected or failed, 2 usage, 3 waiting for review."
 )]
 pub struct Cli {
-    /// What is logged to standard error, such as `info` or `scheduler=debug`.
-    #[arg(
-        long,
-        global = true,
-        env = "MAGPIE_LOG",
-        default_value = "warn",
-        value_name = "FILTER"
-    )]
-    pub log: String,
+    /// What is logged to standard error, such as `info` or `scheduler=debug`; `warn` when absent, and
+    /// for `magpie run`, which says at its end what went wrong, `error`.
+    #[arg(long, global = true, env = "MAGPIE_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
     /// Print results as JSON, one value a line.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What is logged.
+    pub fn log_filter(&self) -> &str {
+        let default = match self.command {
+            // Warnings are for operators, who look at logs; they would tear up its progress bars.
+            Command::Run(_) => "error",
+            _ => "warn",
+        };
+        self.log.as_deref().unwrap_or(default)
+    }
 }
 
 /// Every command; each is a file of `commands/`.

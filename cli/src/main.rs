@@ -37,9 +37,12 @@ fn main() -> ExitCode {
     } else {
         Format::Human
     });
-    let filter = tracing_subscriber::EnvFilter::try_new(&cli.log);
+    let filter = tracing_subscriber::EnvFilter::try_new(cli.log_filter());
     let Ok(filter) = filter else {
-        printer.error(&format!("error: --log {:?} is not a filter", cli.log));
+        printer.error(&format!(
+            "error: --log {:?} is not a filter",
+            cli.log_filter()
+        ));
         return Exit::Usage.into();
     };
     tracing_subscriber::fmt()

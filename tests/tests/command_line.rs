@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
-use tests::{Farm, Magpie, Place, lines_of_json, require};
+use tests::{Farm, Magpie, Place, free_address, lines_of_json, require};
 
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -51,5 +51,42 @@ fn the_doctor_says_versions_in_a_word_and_misses_no_gpu() -> Result<()> {
     ensure!(!told.stdout.contains("Copyright"), "{told:?}");
     let longest = told.stdout.lines().map(str::len).max();
     ensure!(longest < Some(160), "{longest:?}: {told:?}");
+    Ok(())
+}
+
+#[test]
+fn a_run_tells_of_a_broken_source_once() -> Result<()> {
+    let place = Place::new()?;
+    let (source, out) = (place.join("bad.mov"), place.join("out"));
+    std::fs::write(&source, "not a film")?;
+    let (source, out) = (source.to_string_lossy(), out.to_string_lossy());
+    let told = Magpie::new(["run", &*source, "--out", &*out])?.finish(BOUND)?;
+    ensure!(told.code == Some(1), "{told:?}");
+    assert!(told.stdout.contains("bad_input in probe"), "{told:?}");
+    assert!(!told.stderr.contains("WARN"), "{}", told.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_with_the_option() -> Result<()> {
+    let place = Place::new()?;
+    let source = place.join("a.mov");
+    std::fs::write(&source, "looked at later")?;
+    // Nobody may make folders there, not even root.
+    let source = source.to_string_lossy();
+    let told = Magpie::new(["run", &*source, "--out", "/sys/magpie"])?.finish(BOUND)?;
+    ensure!(told.code == Some(2), "{told:?}");
+    assert!(told.stderr.contains("--out"), "{}", told.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_node_says_for_which_scheduler_it_waits_and_that_it_may_read_nothing() -> Result<()> {
+    let url = format!("http://{}", free_address()?);
+    let mut node = Magpie::new(["node", "--scheduler", &*url])?.start()?;
+    node.wait_for_line("can read no source", BOUND)?;
+    node.wait_for_line(&format!("no scheduler answers at {url} yet"), BOUND)?;
+    node.terminate()?;
+    ensure!(node.wait(BOUND)?.success());
     Ok(())
 }

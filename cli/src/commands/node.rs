@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use model::NodeId;
 use node_agent::{Agent, Config, Event, Sandbox};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use storage::SourceRoots;
 
 /// How workers are confined and what of the processor they use; shared by `node` and `run`.
@@ -78,8 +79,16 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let mut config = Config::new(id.clone(), roots);
     args.worker.apply(&mut config);
     let agent = Agent::new(config, args.connection.channel()?).with_token(args.connection.token()?);
-    let name = id.to_string();
-    let agent = agent.with_observer(Arc::new(move |event| tell(printer, &name, &event)));
+    if args.source_roots.is_empty() {
+        printer.note("without --source-root or MAGPIE_SOURCES this node can read no source");
+    }
+    let teller = Teller {
+        printer,
+        node: id.to_string(),
+        scheduler: args.connection.scheduler.clone(),
+        is_ready: AtomicBool::new(false),
+    };
+    let agent = agent.with_observer(Arc::new(move |event: Event| teller.tell(&event)));
     agent.run(signals::drain_then_kill()?).await?;
     Ok(Exit::Success)
 }
@@ -127,18 +136,39 @@ fn default_id() -> String {
     format!("{}-{}", &host[..host.len().min(64)], std::process::id())
 }
 
-fn tell(printer: Printer, node: &str, event: &Event) {
-    match event {
-        Event::Ready { slots } => printer.note(&format!("{node} takes work in {slots} slots")),
-        Event::Away => printer.note("the scheduler does not answer; work goes on"),
-        Event::Back => printer.note("the scheduler answers again"),
-        Event::Ended {
-            chunk,
-            reason: Some(reason),
-            ..
-        } => {
-            printer.note(&format!("{chunk} was let go: {reason}"));
+/// Tells the person at the keyboard what the agent does.
+struct Teller {
+    printer: Printer,
+    node: String,
+    scheduler: String,
+    is_ready: AtomicBool,
+}
+
+impl Teller {
+    fn tell(&self, event: &Event) {
+        match event {
+            Event::Ready { slots } => {
+                self.is_ready.store(true, Ordering::Relaxed);
+                self.say(&format!("{} takes work in {slots} slots", self.node));
+            }
+            Event::Away if self.is_ready.load(Ordering::Relaxed) => {
+                self.say("the scheduler does not answer; work goes on");
+            }
+            Event::Away => self.say(&format!(
+                "no scheduler answers at {} yet; the node waits for it",
+                self.scheduler
+            )),
+            Event::Back => self.say("the scheduler answers again"),
+            Event::Ended {
+                chunk,
+                reason: Some(reason),
+                ..
+            } => self.say(&format!("{chunk} was let go: {reason}")),
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn say(&self, text: &str) {
+        self.printer.note(text);
     }
 }

@@ -91,6 +91,9 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
             "name a folder or s3://bucket/prefix with --storage",
         )
     })?;
+    if args.source_roots.is_empty() {
+        printer.note("without --source-root or MAGPIE_SOURCES every source is refused");
+    }
     let private = match &args.redis {
         Some(_) => None,
         None => Some(RedisChild::start(&args.redis_folder).await?),

@@ -10,7 +10,7 @@ use node_agent::{Agent, Observer, Shutdown};
 use rustix::fs::{FlockOperation, flock};
 use scheduler::{Handle, Scheduler};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::{SourceRoots, Storage};
 use store::SystemClock;
@@ -101,11 +101,12 @@ pub struct Folder {
 
 /// Opens a folder as storage; fails when another process works in it.
 pub fn open_folder(folder: &Path) -> anyhow::Result<Folder> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let folder = folder
-        .canonicalize()
-        .with_context(|| folder.display().to_string())?;
-    let lock = File::create(folder.join(LOCK)).with_context(|| folder.display().to_string())?;
+    let (folder, lock) = make_folder(folder).map_err(|e| {
+        usage(
+            format!("{}: {e}", folder.display()),
+            "name a folder that can be made and written, with --out",
+        )
+    })?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(usage(
             format!("another magpie works in {}", folder.display()),
@@ -116,4 +117,12 @@ pub fn open_folder(folder: &Path) -> anyhow::Result<Folder> {
         storage: Storage::open(&folder.to_string_lossy())?,
         _lock: lock,
     })
+}
+
+/// Makes the folder where it is missing; answers with its real path and its lock, not yet held.
+fn make_folder(folder: &Path) -> std::io::Result<(PathBuf, File)> {
+    std::fs::create_dir_all(folder)?;
+    let folder = folder.canonicalize()?;
+    let lock = File::create(folder.join(LOCK))?;
+    Ok((folder, lock))
 }
