@@ -102,14 +102,16 @@ impl Disk {
 
     /// Lets nobody write.
     pub fn protect(&self) -> Result<()> {
-        self.remount("remount,ro")
+        self.remount("remount,bind,ro")
     }
 
     /// Lets everybody write again.
     pub fn unprotect(&self) -> Result<()> {
-        self.remount("remount,rw")
+        self.remount("remount,bind,rw")
     }
 
+    /// With `bind` it is about the mount and not about the disk, whose other options name users that
+    /// the namespace does not know.
     fn remount(&self, options: &str) -> Result<()> {
         let output = Command::new(&self.nsenter)
             .args(self.enter())
