@@ -182,7 +182,7 @@ impl Handle {
         if is_stranded(tasks, &nodes) {
             let minutes = self.farm.config.builds_wait.as_secs().div_ceil(60);
             return Ok(format!(
-                "a node with the builds that the plan pins, for {minutes} min at most"
+                "a node with the builds that the plan pins, for about {minutes} min"
             ));
         }
         let now_ms = self.farm.store().now_ms().await?;

@@ -32,3 +32,24 @@ pub async fn reopen(storage: &Storage, job: &JobId) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{JobId, Outcome, Storage, reopen, settle};
+
+    #[tokio::test]
+    async fn the_first_word_holds_and_a_retry_takes_a_cancellation_back_only() {
+        let storage = Storage::open("memory:").unwrap();
+        for first in [Outcome::Publish, Outcome::Cancel] {
+            let job = JobId::new(format!("{first:?}").to_lowercase()).unwrap();
+            for wanted in [first, Outcome::Publish, Outcome::Cancel] {
+                assert_eq!(settle(&storage, &job, wanted).await.unwrap(), first);
+            }
+            reopen(&storage, &job).await.unwrap();
+            let again = settle(&storage, &job, Outcome::Publish).await.unwrap();
+            assert_eq!(again, Outcome::Publish, "{first:?}");
+            let late = settle(&storage, &job, Outcome::Cancel).await.unwrap();
+            assert_eq!(late, Outcome::Publish, "{first:?}");
+        }
+    }
+}

@@ -64,6 +64,6 @@ async fn until_then_it_says_what_it_waits_for() {
     assert_eq!(detail.job.unwrap().phase, "processing");
     assert_eq!(
         detail.waiting_for,
-        "a node with the builds that the plan pins, for 60 min at most"
+        "a node with the builds that the plan pins, for about 60 min"
     );
 }

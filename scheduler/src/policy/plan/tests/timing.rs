@@ -179,6 +179,7 @@ fn time_stamps_that_cannot_be_are_bad_input() {
         FrameTable::new(&[0, 40, 30], Vec::new(), 80),
         FrameTable::new(&[0, 40, i64::MAX / 8], Vec::new(), i64::MAX),
         FrameTable::new(&[i64::MIN / 8, 0, 40], Vec::new(), 80),
+        FrameTable::new(&[i64::MIN, i64::MAX], Vec::new(), i64::MAX),
     ];
     for table in cases {
         let failure = timing(&table, base, None, rate_max).unwrap_err();
