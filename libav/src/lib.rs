@@ -18,6 +18,7 @@ mod byte_source;
 mod cpu;
 mod dictionary;
 mod frame_handle;
+mod memory;
 mod packet;
 mod resample;
 
@@ -39,5 +40,6 @@ pub use encode::{
 };
 pub use error::{Error, Result};
 pub use log::recent_log;
+pub use memory::return_freed_memory;
 pub use packet::Packet;
 pub use resample::Resampler;

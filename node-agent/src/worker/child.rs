@@ -28,7 +28,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let proof = confine(&confinement);
-    libav::keep_freed_memory();
+    libav::return_freed_memory();
     pipeline::cap_cpu(confinement.limits.cpu_level.into());
     match serve(Arc::new(UnixStream::from(socket)), &Hello { proof }) {
         Ok(()) => ExitCode::SUCCESS,
