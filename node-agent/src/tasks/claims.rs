@@ -4,6 +4,10 @@
 //!
 //! Says what does not hold, and not whose fault that is: the caller knows.
 
+mod source;
+
+pub(super) use source::source;
+
 use super::describe::{Sheet, sprite_tiles, thumbnails};
 use model::Rational;
 use model::facts::{

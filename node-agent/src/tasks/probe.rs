@@ -1,6 +1,7 @@
 //! Reads what the source is. The hash is made here, outside the worker: what names the source in every
 //! content key must not come from the process that the source may have taken over.
 
+use super::claims;
 use super::context::Context;
 use super::single::Outcome;
 use super::work::{Given, Running};
@@ -42,5 +43,7 @@ async fn look(attempt: &Attempt, mut running: Running) -> Result<SourceInfo, Sto
         let message = format!("worker sent a piece of {output}");
         return Err(Failure::new(FailureKind::NodeFault, "probe", message).into());
     }
-    running.parsed(attempt).await
+    let found = running.parsed(attempt).await?;
+    claims::source(found)
+        .map_err(|problem| Failure::new(FailureKind::NodeFault, "probe", problem).into())
 }
