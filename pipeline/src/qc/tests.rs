@@ -70,6 +70,7 @@ fn video() -> VideoPlan {
             name: "h264".to_owned(),
             renditions: vec![rendition()],
             keyframe_frames: SEGMENT,
+            lookahead_frames: 0,
         }],
         chunks: Vec::new(),
     }
