@@ -160,7 +160,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() -> Result<()> {
         return Ok(());
     };
     let place = Place::new()?;
-    let clip = Clip::seconds(40).size(1280, 720).make(&ffmpeg)?;
+    let clip = Clip::seconds(40).make(&ffmpeg)?;
     let mut process = start(&place, &clip, &["--slots", "1"])?.start()?;
     wait_until("some segments", BOUND, || {
         Ok((segments(&place)?.len() >= 6).then_some(()))
