@@ -67,7 +67,7 @@ impl Disk {
     }
 
     fn view(url: &str, root: &Path) -> Result<(Self, LocalFileSystem)> {
-        let fail = |e: io::Error| Error::from_io(url, &e);
+        let fail = |e: io::Error| Error::from_io(url, &e).of_write();
         let root = root.canonicalize().map_err(fail)?;
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| Error::from_object_store(url, e))?
