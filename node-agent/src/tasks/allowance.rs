@@ -1,6 +1,7 @@
 //! How many pieces a worker may send, and how large they may be together. Each piece is checked before
 //! it is stored, but a sound track is stored before all of it is known, and other pieces are held in
-//! memory until then, so a worker that its source has taken over could otherwise fill either. The bounds follow from the plan and are far above what an honest worker makes.
+//! memory until then, so a worker that its source has taken over could otherwise fill either. The
+//! bounds follow from the plan and are far above what an honest worker makes.
 
 use crate::worker::wire::PAYLOAD_BYTES_MAX;
 use model::plan::AudioOutput;
