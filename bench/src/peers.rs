@@ -34,12 +34,14 @@ pub struct Options {
 pub fn compare(options: &Options) -> anyhow::Result<Report> {
     std::fs::create_dir_all(&options.scratch)?;
     let scripts = Scripts::write(&options.scratch)?;
-    let mut contestants = vec![Contestant::magpie(options)];
+    let mut contestants = vec![Contestant::magpie("magpie", &options.source, options)];
     contestants[0].once(options)?;
     let plan = find_plan(&contestants[0].out)?;
     let rungs = rungs(&plan)?;
     contestants.push(Contestant::ladder(options, &scripts, &plan, &rungs));
     contestants.push(Contestant::script(options, &scripts, &plan, &rungs));
+    let silent = without_sound(options)?;
+    contestants.push(Contestant::magpie("magpie without sound", &silent, options));
     for contestant in &mut contestants[1..] {
         contestant.once(options)?;
     }
@@ -78,15 +80,15 @@ struct Contestant {
 }
 
 impl Contestant {
-    fn magpie(options: &Options) -> Self {
-        let out = options.scratch.join("magpie");
-        let mut args = vec!["run".to_owned(), text(&options.source), "--json".to_owned()];
+    fn magpie(name: &'static str, source: &Path, options: &Options) -> Self {
+        let out = options.scratch.join(name.replace(' ', "-"));
+        let mut args = vec!["run".to_owned(), text(source), "--json".to_owned()];
         args.extend(["--out".to_owned(), text(&out)]);
         if let Some(slots) = options.slots {
             args.extend(["--slots".to_owned(), slots.to_string()]);
         }
         Self {
-            name: "magpie",
+            name,
             program: options.magpie.clone(),
             args,
             out,
@@ -131,6 +133,16 @@ impl Contestant {
         }
     }
 
+    /// The command as it may be shown: this machine's places are left out.
+    fn command(&self, options: &Options) -> String {
+        let name = options.source.file_name().unwrap_or_default();
+        let whole = format!("{} {}", self.program.display(), self.args.join(" "));
+        whole
+            .replace(&text(&options.magpie), "magpie")
+            .replace(&text(&options.scratch), "SCRATCH")
+            .replace(&text(&options.source), &name.to_string_lossy())
+    }
+
     /// One run into an empty folder.
     fn once(&mut self, options: &Options) -> anyhow::Result<Measured> {
         anyhow::ensure!(
@@ -142,6 +154,29 @@ impl Contestant {
         }
         measure::run(Command::new(&self.program).args(&self.args))
     }
+}
+
+/// The source's pictures in a file of their own, for the comparison with the ladder alone.
+fn without_sound(options: &Options) -> anyhow::Result<PathBuf> {
+    let name = options
+        .source
+        .file_name()
+        .context("the source has no name")?;
+    let folder = options.scratch.join("pictures");
+    std::fs::create_dir_all(&folder)?;
+    let silent = folder.join(name);
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-y", "-loglevel", "error", "-i"])
+        .arg(&options.source)
+        .args(["-map", "0:v:0", "-c", "copy"])
+        .arg(&silent)
+        .status()
+        .context("ffmpeg")?;
+    anyhow::ensure!(
+        status.success(),
+        "ffmpeg cannot copy the pictures: {status}"
+    );
+    Ok(silent)
 }
 
 fn text(path: &Path) -> String {
@@ -212,9 +247,10 @@ fn report(
     }
     let mut rows = Vec::new();
     for contestant in contestants {
-        let file = match contestant.name {
-            "magpie" => joined_segments(&contestant.out, &top.id, &options.scratch)?,
-            _ => contestant.out.join(format!("{}.mp4", rungs.len() - 1)),
+        let is_magpie = contestant.program == options.magpie;
+        let file = match is_magpie {
+            true => joined_segments(&contestant.out, &top.id, &options.scratch)?,
+            false => contestant.out.join(format!("{}.mp4", rungs.len() - 1)),
         };
         let bits = std::fs::metadata(&file)?.len() * 8;
         let quality = quality::compare(&options.source, &file, top.width, top.height);
@@ -223,11 +259,8 @@ fn report(
         }
         rows.push(Row {
             name: contestant.name.to_owned(),
-            command: format!(
-                "{} {}",
-                contestant.program.display(),
-                contestant.args.join(" ")
-            ),
+            is_magpie,
+            command: contestant.command(options),
             runs: contestant.runs,
             top_bitrate_bps: (bits as f64 / seconds) as u64,
             quality: quality.ok(),

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// The command that ran.
+    /// Whether it is Magpie; the others are its peers.
+    pub is_magpie: bool,
+    /// The command that ran, without the places of this machine.
     pub command: String,
     /// Every counted run.
     pub runs: Vec<Measured>,
@@ -32,7 +34,7 @@ pub struct Report {
     pub source_seconds: f64,
     /// The rungs of the ladder.
     pub ladder: Vec<String>,
-    /// The contestants; ratios are of the first one to each other one.
+    /// The contestants; ratios are of each Magpie to each peer.
     pub rows: Vec<Row>,
     /// What could not be measured, with the reason.
     pub missing: Vec<String>,
@@ -97,23 +99,24 @@ impl Report {
                     .map_or_else(String::new, |v| format!("{v:.2}")),
             );
         }
-        if let Some((first, others)) = self.rows.split_first() {
+        text += "\n| ratio of | to | wall | cpu | peak memory |\n| --- | --- | --: | --: | --: |\n";
+        let (ours, peers): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|r| r.is_magpie);
+        for (our, peer) in ours
+            .iter()
+            .flat_map(|our| peers.iter().map(move |peer| (our, peer)))
+        {
             text += &format!(
-                "\n| {} to | wall | cpu | peak memory |\n| --- | --: | --: | --: |\n",
-                first.name
+                "| {} | {} | {:.3} | {:.3} | {:.3} |\n",
+                our.name,
+                peer.name,
+                our.ratio_to(peer, |m| m.wall_seconds),
+                our.ratio_to(peer, |m| m.cpu_seconds),
+                our.ratio_to(peer, |m| m.peak_memory_kib as f64),
             );
-            for other in others {
-                text += &format!(
-                    "| {} | {:.3} | {:.3} | {:.3} |\n",
-                    other.name,
-                    first.ratio_to(other, |m| m.wall_seconds),
-                    first.ratio_to(other, |m| m.cpu_seconds),
-                    first.ratio_to(other, |m| m.peak_memory_kib as f64),
-                );
-            }
         }
         text += &format!(
-            "\nMedians of {} runs each, run alternately.\n",
+            "\nMedians of {} runs each, run alternately. `magpie without sound` has the pictures of the source alone: the \
+             ladder, and beside it sprites, picture checks, packaging and verification.\n",
             self.rows.first().map_or(0, |r| r.runs.len())
         );
         for row in &self.rows {
@@ -147,6 +150,7 @@ mod tests {
         };
         Row {
             name: name.to_owned(),
+            is_magpie: name == "ours",
             command: name.to_owned(),
             runs: walls.iter().map(run).collect(),
             top_bitrate_bps: 0,
