@@ -167,7 +167,7 @@ fn table(frames: &[(i64, i64)], mut points: Vec<AccessPoint>, fallback_ticks: i6
     let before = pts
         .len()
         .checked_sub(2)
-        .map_or(fallback_ticks, |index| last - pts[index]);
+        .map_or(fallback_ticks, |index| last.saturating_sub(pts[index]));
     let duration = if duration > 0 {
         duration
     } else {
@@ -188,6 +188,20 @@ mod tests {
             role: Role::Shown,
             is_key,
         }
+    }
+
+    #[test]
+    fn times_far_apart_overflow_nothing() {
+        let packets = vec![
+            packet(i64::MIN + 1, i64::MIN + 1, true),
+            packet(i64::MAX - 1, 0, false),
+        ];
+        let packets = packets.into_iter().map(|packet| VideoPacket {
+            duration: 0,
+            ..packet
+        });
+        let frames = Frames::of_packets(packets.collect(), 1).unwrap();
+        assert_eq!((frames.table.len(), frames.table.end_pts), (2, i64::MAX));
     }
 
     #[test]
