@@ -102,10 +102,8 @@ pub struct Folder {
 /// Opens a folder as storage; fails when another process works in it.
 pub fn open_folder(folder: &Path) -> anyhow::Result<Folder> {
     let (folder, lock) = make_folder(folder).map_err(|e| {
-        usage(
-            format!("{}: {e}", folder.display()),
-            "name a folder that can be made and written, with --out",
-        )
+        let folder = folder.display();
+        anyhow::anyhow!("{folder}: {e}; --out names a folder that can be made and written")
     })?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(usage(
