@@ -1,9 +1,9 @@
 //! Pictures to H.264 or HEVC. One encoder makes one segment: closed GOPs, each of which starts with an
 //! IDR picture. It cannot be reset; the next segment opens a new one.
 //!
-//! Both libraries choose the quality of a picture by what later pictures take from it, so an encoder that
+//! x264 chooses the quality of a picture by what later pictures take from it, so an encoder that
 //! ends with its segment makes the last pictures worse. It may be shown the next segment's
-//! first pictures, which it never gives out.
+//! first pictures, which it never gives out. x265 looks no further than the next key picture.
 //!
 //! Pictures are not copied on their way in: libav gets references to the caller's planes, and the
 //! encoder libraries copy them before `send` returns.

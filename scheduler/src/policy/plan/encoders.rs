@@ -66,27 +66,17 @@ pub(super) const fn rate_percent(codec: VideoCodec) -> u64 {
     }
 }
 
-/// Pictures past a segment's end that its encoder is shown: as many as the library looks ahead by
-/// itself at this preset (`rc-lookahead`), since its quantizers follow from those; none where the preset
-/// weighs no picture by what refers to it. rav1e does, and nothing refers across a key frame.
+/// Pictures past a segment's end that its encoder is shown: as many as x264 looks ahead by itself at this
+/// preset (`rc-lookahead`), since its quantizers follow from those; none where the preset weighs no
+/// picture by what refers to it. x265 and rav1e end their analysis at a key frame.
 pub(super) fn lookahead_frames(family: EncoderFamily, presets: &Presets) -> u32 {
-    match family {
-        EncoderFamily::X264 => match presets.x264.as_str() {
-            "ultrafast" | "superfast" => 0,
-            "veryfast" => 10,
-            "faster" => 20,
-            "fast" => 30,
-            _ => LOOKAHEAD_FRAMES_MAX,
-        },
-        EncoderFamily::X265 => match presets.x265.as_str() {
-            "ultrafast" => 0,
-            "superfast" => 10,
-            "veryfast" | "faster" | "fast" => 15,
-            "medium" => 20,
-            "slow" => 25,
-            _ => LOOKAHEAD_FRAMES_MAX,
-        },
-        EncoderFamily::Rav1e => 0,
+    match (family, presets.x264.as_str()) {
+        (EncoderFamily::X265 | EncoderFamily::Rav1e, _) => 0,
+        (EncoderFamily::X264, "ultrafast" | "superfast") => 0,
+        (EncoderFamily::X264, "veryfast") => 10,
+        (EncoderFamily::X264, "faster") => 20,
+        (EncoderFamily::X264, "fast") => 30,
+        (EncoderFamily::X264, _) => LOOKAHEAD_FRAMES_MAX,
     }
 }
 

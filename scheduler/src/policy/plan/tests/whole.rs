@@ -244,3 +244,21 @@ fn tiles_are_cut_at_whole_frames() {
     let plan = planned("web", &source(Some(film(20)), Vec::new())).unwrap();
     assert_eq!(plan.tile_frames, 48);
 }
+
+#[test]
+fn only_an_encoder_that_makes_use_of_it_is_shown_what_follows_a_segment() {
+    let lookahead = |profile: &str| -> Vec<(String, u32)> {
+        let plan = planned(profile, &source(Some(film(20)), Vec::new())).unwrap();
+        let groups = plan.video.unwrap().groups.into_iter();
+        groups
+            .map(|group| (group.name, group.lookahead_frames))
+            .collect()
+    };
+    assert_eq!(
+        lookahead("web"),
+        [("h264".to_owned(), 40)],
+        "x264 at its preset medium"
+    );
+    assert_eq!(lookahead("hevc").last(), Some(&("hevc".to_owned(), 0)));
+    assert_eq!(lookahead("av1").last(), Some(&("av1".to_owned(), 0)));
+}
