@@ -49,6 +49,9 @@ async fn serve(
         return absent(StatusCode::NOT_FOUND);
     }
     let path = format!("titles/{path}");
+    if leads_away(&storage, &path).await {
+        return absent(StatusCode::NOT_FOUND);
+    }
     let size = match storage.size(&path).await {
         Ok(size) => size,
         Err(error) => return refuse(&error),
@@ -122,6 +125,20 @@ fn refuse(error: &storage::Error) -> Response {
             tracing::warn!(%error, "origin could not read");
             absent(StatusCode::BAD_GATEWAY)
         }
+    }
+}
+
+/// Whether a link that was put into a folder by hand leads out of the published titles.
+async fn leads_away(storage: &Storage, path: &str) -> bool {
+    let Some(root) = storage.local_root() else {
+        return false;
+    };
+    let titles = tokio::fs::canonicalize(root.join("titles")).await;
+    let file = tokio::fs::canonicalize(root.join(path)).await;
+    match (titles, file) {
+        (Ok(titles), Ok(file)) => !file.starts_with(titles),
+        // What is not there is refused by whoever reads it.
+        _ => false,
     }
 }
 
