@@ -142,6 +142,17 @@ impl Farm {
         &self.url
     }
 
+    /// The address of its pages.
+    pub fn dashboard(&mut self) -> Result<String> {
+        let line = self
+            .scheduler
+            .wait_for_line("dashboard at http://", START_BOUND)?;
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        Ok(url.context("the scheduler names its pages")?.to_owned())
+    }
+
     /// The scheduler.
     pub fn scheduler(&mut self) -> &mut Process {
         &mut self.scheduler

@@ -5,9 +5,11 @@
 //! Every wait has a bound, and everything started dies with the value that stands for it.
 
 mod boxes;
+mod browser;
 mod clip;
 mod disk;
 mod farm;
+mod http;
 mod json;
 mod magpie;
 mod place;
@@ -18,9 +20,11 @@ mod tool;
 mod wait;
 
 pub use boxes::without_video_samples;
+pub use browser::Browser;
 pub use clip::Clip;
 pub use disk::Disk;
 pub use farm::{Farm, hashes};
+pub use http::{Request, Response};
 pub use json::{at, lines_of_json, read_json};
 pub use magpie::{Finished, Magpie, magpie_path};
 pub use place::{Place, free_address};
