@@ -6,14 +6,13 @@ use model::grid::OutputGrid;
 use model::source::FrameTable;
 use std::ops::Range;
 
-/// Chunks for each slot, so that a fast node finds a whole chunk before it must split one.
-const CHUNKS_PER_SLOT: u32 = 2;
-
 /// Fewest segments in a chunk: below that, decoding up to the start costs more than it saves.
 const SEGMENTS_MIN: u32 = 2;
 
-/// Cuts a title into chunks that start at segments whose first source frame lies near behind a source
-/// access point, because everything from that point on is decoded and thrown away.
+/// Cuts a title into a chunk for each slot; whoever is done first splits the richest. More chunks would
+/// only be more starts. They start at segments whose first source frame lies near behind a source access
+/// point, because everything from that point on is decoded and thrown away; how even they are
+/// matters less.
 pub(super) fn plan(
     grid: &OutputGrid,
     map: &FrameMap,
@@ -21,15 +20,13 @@ pub(super) fn plan(
     slots: u32,
 ) -> Vec<Range<u32>> {
     let segments = grid.segments();
-    let wanted = slots.max(1).saturating_mul(CHUNKS_PER_SLOT);
-    let count = wanted.min(segments / SEGMENTS_MIN).max(1);
-    let spacing = segments / count;
+    let count = slots.clamp(1, (segments / SEGMENTS_MIN).max(1));
+    let reach = segments / count / 2;
     let mut borders = vec![0];
     for number in 1..count {
         let ideal = (u64::from(number) * u64::from(segments) / u64::from(count)) as u32;
-        let reach = spacing / 4;
         let previous = borders.last().copied().unwrap_or(0);
-        let lowest = (ideal - reach.min(ideal)).max(previous + SEGMENTS_MIN);
+        let lowest = ideal.saturating_sub(reach).max(previous + SEGMENTS_MIN);
         let highest = (ideal + reach).min(segments.saturating_sub(SEGMENTS_MIN));
         let best = (lowest..=highest)
             .min_by_key(|&segment| (wasted(grid, map, table, segment), segment.abs_diff(ideal)));
