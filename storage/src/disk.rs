@@ -33,6 +33,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(2);
 #[derive(Clone)]
 pub(crate) struct Disk {
     root: PathBuf,
+    /// Whether the folder had its mark when it was opened.
+    is_marked: bool,
 }
 
 /// The right to replace one object. What was staged and not put in place goes with it.
@@ -72,7 +74,14 @@ impl Disk {
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| Error::from_object_store(url, e))?
             .with_fsync(true);
-        Ok((Self { root }, store))
+        let is_marked = root.join(LOCKS).join(MARK).exists();
+        Ok((Self { root, is_marked }, store))
+    }
+
+    /// Whether the folder has lost its mark since it was opened: then it is another one, such as the place
+    /// where a disk was mounted, and what is written would lie beside the storage.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_marked && !self.root.join(LOCKS).join(MARK).exists()
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -52,8 +52,15 @@ impl Storage {
         self.disk.as_ref().map(Disk::root)
     }
 
-    /// Where an object is that shall be written.
+    /// Where an object is that shall be written. Fails when the folder of the storage is gone, which a
+    /// write would make again.
     pub(crate) fn locate(&self, path: &str) -> Result<Path> {
+        if self.disk.as_ref().is_some_and(Disk::is_gone) {
+            return Err(Error::Failed {
+                path: path.to_owned(),
+                reason: format!("the storage {} is gone; is its disk mounted", self.url),
+            });
+        }
         let below = name::object(path).map_err(|reason| unusable(path, reason))?;
         Ok(self.below(&below))
     }

@@ -106,6 +106,27 @@ mod tests {
         Storage::join("memory:").unwrap();
     }
 
+    #[tokio::test]
+    async fn a_folder_that_is_gone_is_not_made_again_by_a_write() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("mount");
+        let storage = Storage::open(folder.to_str().unwrap()).unwrap();
+        storage.put("a", "before".into()).await.unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let created = storage.put_if_absent("b", "b".into()).await.map(|_| ());
+        let copied = storage.copy("a", "c").await.map(|_| ());
+        for refused in [storage.put("a", "after".into()).await, created, copied] {
+            let error = refused.expect_err("written beside the storage");
+            assert_eq!(error.kind(), model::FailureKind::Storage, "{error}");
+        }
+        assert!(!folder.exists());
+        // The place of a disk that was unmounted is an empty folder.
+        std::fs::create_dir(&folder).unwrap();
+        let error = storage.put("a", "after".into()).await.unwrap_err();
+        assert!(error.to_string().contains("is its disk mounted"), "{error}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    }
+
     #[test]
     fn a_folder_is_made_where_there_is_none() {
         let place = tempfile::tempdir().unwrap();
