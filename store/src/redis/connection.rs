@@ -4,8 +4,10 @@
 use super::keys;
 use crate::error::{Error, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, Script};
+use redis::{Client, FromRedisValue, RedisError, RedisResult, Script};
+use std::future::Future;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest wait for an answer. A script takes milliseconds, so a longer silence is a lost server.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,6 +17,10 @@ const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Attempts in a row; then the next command fails and starts the next row.
 const RECONNECT_ATTEMPTS: usize = 8;
+
+/// How long a server may read its data before it answers; a gigabyte takes about 10 s.
+const LOADING_MAX: Duration = Duration::from_secs(60);
+const LOADING_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that is shared by all operations of one store.
 #[derive(Clone)]
@@ -32,9 +38,15 @@ impl Connection {
             .set_max_delay(RECONNECT_DELAY_MAX)
             .set_number_of_retries(RECONNECT_ATTEMPTS);
         let client = Client::open(url).map_err(unavailable)?;
-        let manager = ConnectionManager::new_with_config(client, config).await;
+        let connect = || ConnectionManager::new_with_config(client.clone(), config.clone());
+        let manager = when_loaded(connect).await?;
+        let ping = || {
+            let mut manager = manager.clone();
+            async move { redis::cmd("PING").query_async::<()>(&mut manager).await }
+        };
+        when_loaded(ping).await?;
         Ok(Self {
-            manager: manager.map_err(unavailable)?,
+            manager,
             tag: keys::tag(cell)?,
         })
     }
@@ -51,6 +63,22 @@ impl Connection {
         }
         let mut manager = self.manager.clone();
         invocation.invoke_async(&mut manager).await.map_err(refused)
+    }
+}
+
+/// Asks again while the server reads its data, for a while.
+async fn when_loaded<T, F>(ask: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = RedisResult<T>>,
+{
+    let deadline = Instant::now() + LOADING_MAX;
+    loop {
+        match ask().await {
+            Err(error) if error.code() == Some("LOADING") && Instant::now() < deadline => {
+                tokio::time::sleep(LOADING_PAUSE).await;
+            }
+            outcome => return outcome.map_err(unavailable),
+        }
     }
 }
 

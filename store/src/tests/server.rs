@@ -15,7 +15,7 @@ impl Server {
     /// Starts it; `None`, said loudly, where there is no redis-server.
     pub(super) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        match spawn(folder.path()) {
+        match spawn(folder.path(), &[]) {
             Ok(child) => Some(Self {
                 child: Mutex::new(child),
                 folder,
@@ -30,10 +30,14 @@ impl Server {
     }
 
     pub(super) fn kill_and_restart(&self) {
+        self.kill_and_restart_with(&[]);
+    }
+
+    fn kill_and_restart_with(&self, settings: &[&str]) {
         let mut child = self.child.lock();
         end(&mut child);
         std::fs::remove_file(socket(self.folder.path())).unwrap();
-        *child = spawn(self.folder.path()).unwrap();
+        *child = spawn(self.folder.path(), settings).unwrap();
     }
 
     pub(super) fn url(&self) -> String {
@@ -57,7 +61,7 @@ fn end(child: &mut Child) {
 }
 
 /// Starts a server over the files in the folder and waits until it listens.
-fn spawn(folder: &Path) -> std::io::Result<Child> {
+fn spawn(folder: &Path, settings: &[&str]) -> std::io::Result<Child> {
     let child = Command::new("redis-server")
         .args([
             "--port",
@@ -71,6 +75,7 @@ fn spawn(folder: &Path) -> std::io::Result<Child> {
         .arg(socket(folder))
         .arg("--dir")
         .arg(folder)
+        .args(settings)
         .stdout(Stdio::null())
         .spawn()?;
     let start = Instant::now();
@@ -82,4 +87,31 @@ fn spawn(folder: &Path) -> std::io::Result<Child> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(child)
+}
+
+#[tokio::test]
+async fn a_store_opens_when_the_server_has_read_its_data() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let ping = async || {
+        let client = redis::Client::open(server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("PING").query_async::<()>(&mut connection).await
+    };
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut many = redis::pipe();
+    for key in 0..8_000 {
+        many.set(key, key).ignore();
+    }
+    many.query_async::<()>(&mut connection).await.unwrap();
+    // It answers clients after each 1,024 commands only.
+    server.kill_and_restart_with(&["--key-load-delay", "200"]);
+    let busy = ping().await.unwrap_err();
+    assert_eq!(busy.code(), Some("LOADING"), "{busy}");
+    crate::redis::RedisStore::open(&server.url(), "main", 1)
+        .await
+        .unwrap();
+    ping().await.unwrap();
 }
