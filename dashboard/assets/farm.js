@@ -44,7 +44,7 @@ function stuck(farm) {
     else if (waits && waits !== FREE_SLOT) add(`waits for ${waits}`);
   }
   for (const node of farm.nodes) {
-    if (node.draining) list.push({ key: node.info.id, href: "#nodes", name: node.info.id, why: `drains: finishes ${node.holds.length} and takes nothing new` });
+    if (node.draining || node.info.leaving) list.push({ key: node.info.id, href: "#nodes", name: node.info.id, why: `drains: finishes ${node.holds.length} and takes nothing new` });
     else if (node.info.unfit) list.push({ key: node.info.id, href: "#nodes", name: node.info.id, why: `unfit: ${node.info.unfit}` });
   }
   hide(by("stuck-section"), !list.length);
@@ -68,7 +68,7 @@ function drawNode(row, node, farm, titles) {
   const [name, taking, slots, works, machine] = row.children;
   const { info } = node;
   text(name, info.id);
-  text(taking, `${node.draining ? "draining" : node.info.unfit ? "unfit" : "takes work"}, seen ${ago(node.seen_at_ms, farm.now_ms)}`);
+  text(taking, `${node.draining || node.info.leaving ? "draining" : node.info.unfit ? "unfit" : "takes work"}, seen ${ago(node.seen_at_ms, farm.now_ms)}`);
   const boxes = Array.from({ length: Math.min(Math.max(info.slots, node.holds.length), 64) }, (_, i) => ({ i, held: node.holds[i] }));
   if (!slots.firstChild) slots.append(make("span", "slots"), make("span"));
   follow(slots.firstChild, boxes, (box) => box.i, () => make("i"), (box, { held }) => kind(box, held ? "r" : "q"));

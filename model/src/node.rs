@@ -29,6 +29,16 @@ pub struct NodeInfo {
     /// Why it takes no work for a while, such as failures of its own in a row; empty while it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unfit: String,
+    /// It was told to end: it finishes what it holds and takes nothing new.
+    #[serde(default)]
+    pub leaving: bool,
+}
+
+impl NodeInfo {
+    /// Whether it takes work, as far as it says itself.
+    pub fn takes_work(&self) -> bool {
+        self.unfit.is_empty() && !self.leaving
+    }
 }
 
 /// A node as the store keeps it.
@@ -38,10 +48,23 @@ pub struct NodeRecord {
     pub info: NodeInfo,
     /// Last sign of life, in milliseconds since 1970.
     pub seen_at_ms: u64,
-    /// Told to finish and take nothing new.
+    /// Told by an operator to finish and take nothing new.
     pub draining: bool,
     /// Chunks it holds.
     pub holds: Vec<ChunkId>,
+}
+
+impl NodeRecord {
+    /// Whether it finishes what it holds and takes nothing new, because an operator or its own host
+    /// says so.
+    pub fn is_draining(&self) -> bool {
+        self.draining || self.info.leaving
+    }
+
+    /// Whether it may take new work.
+    pub fn takes_work(&self) -> bool {
+        !self.draining && self.info.takes_work()
+    }
 }
 
 /// Digest of build ids, as tasks name it.

@@ -129,6 +129,9 @@ pub struct Chunk {
     pub not_before_ms: u64,
     /// Node on which the last attempt failed; others are preferred.
     pub avoid: Option<NodeId>,
+    /// Why the last attempt failed, whether that counted or not.
+    #[serde(default)]
+    pub last_failure: Option<Failure>,
     /// Who holds it.
     pub lease: Option<Lease>,
     /// The chunk that it was split from, for people.

@@ -49,6 +49,7 @@ pub fn node_info(config: &Config) -> Result<NodeInfo> {
             .max(1),
         builds: pipeline::build_ids(),
         unfit: String::new(),
+        leaving: false,
     })
 }
 

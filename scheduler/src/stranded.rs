@@ -48,7 +48,7 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
 
 async fn sweep(farm: &Farm, since: &mut Since, pause: Duration) -> Result<()> {
     let mut nodes = farm.nodes_alive().await?;
-    nodes.retain(|node| !node.draining);
+    nodes.retain(NodeRecord::takes_work);
     if nodes.is_empty() {
         // Nobody can say which builds the nodes will have that are to come.
         since.clear();

@@ -58,7 +58,7 @@ contract! {
         a_task_is_offered_to_fitting_builds_only,
         a_delayed_chunk_is_offered_when_its_time_has_come,
         a_chunk_is_tried_elsewhere_if_there_is_an_elsewhere,
-        a_node_that_drains_or_has_other_builds_is_no_elsewhere,
+        a_node_that_takes_no_work_or_has_other_builds_is_no_elsewhere,
         a_node_that_drains_gets_nothing_new,
         a_node_drains_until_it_was_away_for_a_minute,
         depth_counts_what_there_is_to_do,

@@ -80,6 +80,8 @@ pub(crate) struct Link {
     asking: Arc<Mutex<()>>,
     /// Why the node takes no work; empty while it does.
     unfit: Arc<parking_lot::Mutex<String>>,
+    /// The node was told to end.
+    leaving: Arc<AtomicBool>,
 }
 
 /// Answer to a request for work.
@@ -147,6 +149,7 @@ impl Link {
             observer,
             asking: Arc::default(),
             unfit: Arc::default(),
+            leaving: Arc::default(),
         }
     }
 
@@ -161,6 +164,11 @@ impl Link {
         let is_new = *unfit != reason;
         *unfit = reason;
         is_new
+    }
+
+    /// What the next registration says of whether the node ends. True where that is new.
+    pub(crate) fn set_leaving(&self) -> bool {
+        !self.leaving.swap(true, Ordering::AcqRel)
     }
 
     /// Says what the node is, until a scheduler takes note of it.
@@ -186,6 +194,7 @@ impl Link {
     async fn register_once(&self) -> Answered<v1::RegisterResponse> {
         let node = Some(v1::Node::from(&NodeInfo {
             unfit: self.unfit.lock().clone(),
+            leaving: self.leaving.load(Ordering::Acquire),
             ..(*self.info).clone()
         }));
         let request = v1::RegisterRequest {

@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+/// How long an agent that ends tries to say so.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
 /// How an agent is told to end.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
@@ -99,7 +102,13 @@ impl Agent {
             end,
         ));
         let health = Arc::new(Health::default());
-        let telling = tokio::spawn(tell_health(link.clone(), Arc::clone(&health), stop.clone()));
+        let telling = Telling {
+            link: link.clone(),
+            health: Arc::clone(&health),
+            drain: drain.clone(),
+            stop: stop.clone(),
+        };
+        let telling = tokio::spawn(telling.run());
         let watchdog = tokio::spawn(notify::watchdog(stop.clone()));
         notify::ready();
         observer.observe(Event::Ready { slots });
@@ -123,22 +132,43 @@ impl Agent {
     }
 }
 
-/// Registers the node anew whenever it becomes unfit or fit.
-async fn tell_health(link: Link, health: Arc<Health>, stop: CancellationToken) {
-    let mut changes = health.changes();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = changes.changed() => {}
+/// Registers the node anew whenever it becomes unfit or fit, and when it is told to end.
+struct Telling {
+    link: Link,
+    health: Arc<Health>,
+    drain: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Telling {
+    async fn run(self) {
+        let mut changes = self.health.changes();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break,
+                () = self.stop.cancelled() => return,
+                _ = changes.changed() => {}
+            }
+            if !self.link.set_unfit(self.health.reason()) {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break,
+                () = self.stop.cancelled() => return,
+                told = self.link.register() => if let Err(error) = told {
+                    tracing::warn!(%error, "the scheduler was not told whether this node is fit");
+                },
+            }
         }
-        if !link.set_unfit(health.reason()) {
-            continue;
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            told = link.register() => if let Err(error) = told {
-                tracing::warn!(%error, "the scheduler was not told whether this node is fit");
-            },
+        // The end of the agent waits for this.
+        self.link.set_leaving();
+        if tokio::time::timeout(FAREWELL_MAX, self.link.register())
+            .await
+            .is_err()
+        {
+            tracing::debug!("no scheduler was told that this node ends");
         }
     }
 }

@@ -292,7 +292,8 @@ fn away() -> Result<()> {
         scheduler.with(|state| {
             ensure!(state.away_for == 0, "the agent did not try again");
             ensure!(
-                state.registrations == 2,
+                // At its start, when the scheduler was back, and to say that it ends.
+                state.registrations == 3,
                 "registered {} times",
                 state.registrations
             );
@@ -364,6 +365,7 @@ fn drain() -> Result<()> {
             );
             ensure!(!chunk.is_finished(), "nothing was left to hand back");
             ensure!(state.releases == 1);
+            ensure!(state.leaving, "nobody was told that the node ends");
             Ok(())
         })
     })

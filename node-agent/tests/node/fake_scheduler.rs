@@ -63,6 +63,8 @@ pub(crate) struct State {
     is_registered: bool,
     /// Why the node says that it takes no work.
     pub(crate) unfit: String,
+    /// Whether it said that it ends.
+    pub(crate) leaving: bool,
     /// Calls that will be answered with "unavailable".
     pub(crate) away_for: u32,
     /// Whether coming back means that nodes are forgotten.
@@ -233,6 +235,7 @@ impl NodeService for FakeScheduler {
             state.registrations += 1;
             state.is_registered = true;
             state.unfit = node.unfit;
+            state.leaving = node.leaving;
             Ok(v1::RegisterResponse {
                 lease_ttl_ms: 3000,
                 heartbeat_ms: 20,

@@ -21,6 +21,7 @@ impl From<&NodeInfo> for v1::Node {
             draining: false,
             holds: Vec::new(),
             unfit: info.unfit.clone(),
+            leaving: info.leaving,
         }
     }
 }
@@ -29,7 +30,7 @@ impl From<&NodeRecord> for v1::Node {
     fn from(node: &NodeRecord) -> Self {
         Self {
             seen_at_ms: node.seen_at_ms,
-            draining: node.draining,
+            draining: node.is_draining(),
             holds: node.holds.iter().map(ToString::to_string).collect(),
             ..Self::from(&node.info)
         }
@@ -50,6 +51,7 @@ impl TryFrom<v1::Node> for NodeInfo {
             slots: wire.slots,
             builds: wire.builds.into_iter().collect(),
             unfit: wire.unfit,
+            leaving: wire.leaving,
         })
     }
 }

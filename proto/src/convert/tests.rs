@@ -151,6 +151,7 @@ fn nodes_survive_the_wire() {
         slots: 2,
         builds: [("x264".to_owned(), "164".to_owned())].into(),
         unfit: "5 attempts failed".to_owned(),
+        leaving: true,
     };
     assert_eq!(NodeInfo::try_from(v1::Node::from(&info)), Ok(info.clone()));
     let holds = vec!["j1/video-h264#0".parse().unwrap()];

@@ -6,11 +6,12 @@ use crate::policy::plan::left_out;
 use crate::stranded::is_stranded;
 use model::catalog::CatalogEntry;
 use model::job::{JobRecord, Phase};
+use model::node::NodeRecord;
 use model::plan::{Plan, Probed};
 use model::qc::Verdict;
 use model::rendition::Rendition;
-use model::task::{TaskKind, TaskRecord, TaskState};
-use model::{JobId, TaskId, TaskName, layout};
+use model::task::{Chunk, TaskKind, TaskRecord, TaskState};
+use model::{Failure, JobId, TaskId, TaskName, layout};
 use serde::{Deserialize, Serialize};
 
 /// A job in detail.
@@ -175,7 +176,7 @@ impl Handle {
             return Ok(String::new());
         }
         let mut nodes = self.farm.nodes_alive().await?;
-        nodes.retain(|node| !node.draining);
+        nodes.retain(NodeRecord::takes_work);
         if nodes.is_empty() {
             return Ok("a node: none is connected that takes work".to_owned());
         }
@@ -189,10 +190,9 @@ impl Handle {
         let next = open
             .iter()
             .flat_map(|task| &task.chunks)
-            .map(|chunk| chunk.not_before_ms)
-            .min();
-        Ok(match next.filter(|next| *next > now_ms) {
-            Some(next) => format!("another try in {} ms", next - now_ms),
+            .min_by_key(|chunk| chunk.not_before_ms);
+        Ok(match next.filter(|next| next.not_before_ms > now_ms) {
+            Some(next) => another_try(next, now_ms),
             None => "a free slot".to_owned(),
         })
     }
@@ -236,5 +236,22 @@ fn summarise(plan: &Plan, notes: Vec<String>) -> PlanSummary {
         audio: audio.collect(),
         text: text.collect(),
         notes,
+    }
+}
+
+/// When a chunk is tried again, and why it has to be.
+fn another_try(chunk: &Chunk, now_ms: u64) -> String {
+    let seconds = chunk.not_before_ms.saturating_sub(now_ms).div_ceil(1000);
+    match &chunk.last_failure {
+        Some(failure) => {
+            let Failure {
+                kind,
+                place,
+                message,
+                ..
+            } = failure;
+            format!("another try in {seconds} s, after {kind} in {place}: {message}")
+        }
+        None => format!("another try in {seconds} s"),
     }
 }

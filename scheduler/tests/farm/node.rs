@@ -112,6 +112,7 @@ impl Node {
             slots: 1,
             builds: self.builds.clone(),
             unfit: String::new(),
+            leaving: false,
         }
     }
 

@@ -339,6 +339,7 @@ fn new_chunk(task: &TaskId, number: u32, range: std::ops::Range<u32>) -> Chunk {
         attempts: 0,
         not_before_ms: 0,
         avoid: None,
+        last_failure: None,
         lease: None,
         stolen_from: None,
     }

@@ -162,6 +162,7 @@ impl ChunkRecord {
     /// Ends the lease with a failure.
     pub(super) fn fail(&mut self, attempt: DeadAttempt, disposition: Disposition, now_ms: u64) {
         let node = attempt.node.clone();
+        self.chunk.last_failure = Some(attempt.failure.clone());
         self.failures.push(attempt);
         let excess = self.failures.len().saturating_sub(FAILURES_MAX);
         self.failures.drain(..excess);
@@ -202,6 +203,7 @@ impl ChunkRecord {
             attempts: self.chunk.attempts,
             not_before_ms: 0,
             avoid: None,
+            last_failure: self.chunk.last_failure.clone(),
             lease: None,
             stolen_from: Some(self.chunk.id.clone()),
         };

@@ -48,11 +48,12 @@ impl State {
         avoid == Some(node)
     }
 
-    /// Whether another node could run it: seen of late, with fitting builds, not draining.
+    /// Whether another node could run it: seen of late, with fitting builds, taking work.
     fn has_elsewhere(&self, node: &NodeId, builds: &str, now_ms: u64) -> bool {
         self.nodes.iter().any(|(id, other)| {
             id != node
                 && !other.draining
+                && other.info.takes_work()
                 && other.seen_at_ms + ELSEWHERE_MS > now_ms
                 && (builds.is_empty() || other.builds == builds)
         })

@@ -252,6 +252,7 @@ impl Store for RedisStore {
             NODE_SILENCE_MS,
             LOOK_MAX,
             DRAIN_KEPT_MS,
+            u8::from(!node.takes_work()),
         )
     }
 

@@ -205,6 +205,9 @@ fn chunk((id, fields): &(String, Fields)) -> Result<Chunk> {
         attempts: field(fields, "attempts")?,
         not_before_ms: field(fields, "not_before")?,
         avoid: optional(fields, "avoid")?,
+        last_failure: attempts(text(fields, "failures")?)?
+            .pop()
+            .map(|attempt| attempt.failure),
         lease,
         stolen_from: optional::<ChunkId>(fields, "from")?,
     })

@@ -211,6 +211,7 @@ pub(super) fn info(id: &str) -> NodeInfo {
         slots: 2,
         builds: model::plan::BuildIds::default(),
         unfit: String::new(),
+        leaving: false,
     }
 }
 

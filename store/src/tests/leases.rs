@@ -210,6 +210,8 @@ pub(super) async fn the_last_eight_failures_are_kept(f: &Fixture) {
                 .await
                 .unwrap()
         );
+        let tasks = f.store.tasks(&grant.chunk.task.job).await.unwrap();
+        assert_eq!(tasks[0].chunks[0].last_failure, Some(why));
     }
     let dead = f.store.dead().await.unwrap();
     let messages = dead[0]

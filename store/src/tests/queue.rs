@@ -105,7 +105,7 @@ pub(super) async fn a_chunk_is_tried_elsewhere_if_there_is_an_elsewhere(f: &Fixt
     assert_eq!(f.take("n2").await.unwrap().chunk, grant.chunk);
 }
 
-pub(super) async fn a_node_that_drains_or_has_other_builds_is_no_elsewhere(f: &Fixture) {
+pub(super) async fn a_node_that_takes_no_work_or_has_other_builds_is_no_elsewhere(f: &Fixture) {
     let digest = builds_digest(&info("n1").builds);
     let mut other = info("n2");
     other.builds.insert("x264".to_owned(), "165".to_owned());
@@ -124,6 +124,20 @@ pub(super) async fn a_node_that_drains_or_has_other_builds_is_no_elsewhere(f: &F
     f.fail(&grant, elsewhere()).await;
     f.register("n2").await;
     assert_eq!(f.store.take(&want).await.unwrap(), None);
+    let (mut leaving, mut unfit) = (info("n2"), info("n2"));
+    leaving.leaving = true;
+    unfit.unfit = "5 attempts failed".to_owned();
+    for away in [leaving, unfit] {
+        f.store.register(&away).await.unwrap();
+        let grant = f.store.take(&want).await.unwrap().unwrap();
+        f.fail(&grant, elsewhere()).await;
+        f.register("n2").await;
+        assert_eq!(
+            f.store.take(&want).await.unwrap(),
+            None,
+            "it takes work again"
+        );
+    }
     f.store.drain(&node("n2")).await.unwrap();
     assert!(f.store.take(&want).await.unwrap().is_some());
 }

@@ -34,6 +34,7 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
             attempts: 2,
             not_before_ms: 0,
             avoid: None,
+            last_failure: None,
             lease: None,
             stolen_from: None,
         },
