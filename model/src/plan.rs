@@ -128,6 +128,7 @@ pub struct RenditionGroup {
     pub keyframe_frames: u32,
     /// Pictures of the next segment that a segment's encoder is shown, so that it ends as one that goes
     /// on would. At most the next segment's.
+    #[serde(default)]
     pub lookahead_frames: u32,
 }
 
