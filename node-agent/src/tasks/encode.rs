@@ -10,6 +10,7 @@ use super::unit::{Expected, Unit};
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
 use crate::worker::message::Work;
+use crate::worker::patience::HELD_MAX;
 use crate::worker::session::{Handed, Made};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -18,9 +19,6 @@ use model::{Failure, FailureKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-
-/// Claimed and not committed.
-const HELD_MAX: usize = 2;
 
 /// What the task waits for beside its worker.
 enum Step {

@@ -6,7 +6,7 @@
 
 mod child;
 pub(crate) mod message;
-mod patience;
+pub(crate) mod patience;
 pub(crate) mod queue;
 mod ranges;
 pub(crate) mod session;

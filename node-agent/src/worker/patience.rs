@@ -19,6 +19,9 @@ const FRAMES_IN_A_STALL: u32 = 20;
 /// Bytes of the source that may take a second.
 const BYTES_IN_A_SECOND: u64 = 1 << 20;
 
+/// Segments that a worker is given and that are not committed, at most.
+pub(crate) const HELD_MAX: usize = 2;
+
 /// Reads beside every byte thrice, which is what an honest demuxer with an index may need.
 const READ_BYTES_MORE: u64 = 64 << 20;
 
@@ -47,6 +50,8 @@ pub(super) struct Patience {
     next_end: Instant,
     /// How far away the next end was when its clock was set.
     allowed: Duration,
+    /// Since when the worker waits for a segment that the agent owes it.
+    waiting: Option<Instant>,
 }
 
 impl Patience {
@@ -60,14 +65,22 @@ impl Patience {
             next_sign: now + stall,
             next_end: now,
             allowed: Duration::ZERO,
+            waiting: None,
         };
         patience.await_end(now);
         patience
     }
 
-    /// Whether the worker has a segment.
-    pub(super) fn has_open(&self) -> bool {
-        !self.open.is_empty()
+    /// Whether the worker waits for the agent, given whether it asks for a segment; time in which it
+    /// does is excused. One that has all it may hold is answered only once it ends one, so it is not.
+    pub(super) fn waits_for_agent(&mut self, asks: bool, now: Instant) -> bool {
+        let waits = asks && self.open.len() < HELD_MAX;
+        if waits {
+            self.waiting.get_or_insert(now);
+        } else if let Some(since) = self.waiting.take() {
+            self.excuse(now.saturating_duration_since(since));
+        }
+        waits
     }
 
     fn await_end(&mut self, now: Instant) {
@@ -121,8 +134,11 @@ impl Patience {
         }
     }
 
-    /// The worker waited for the agent.
+    /// The worker waited for the agent. Counts once, where it waits for a segment as well.
     pub(super) fn excuse(&mut self, waited: Duration) {
+        if self.waiting.is_some() {
+            return;
+        }
         self.next_sign += waited;
         self.next_end += waited;
     }
@@ -236,5 +252,24 @@ mod tests {
         patience.excuse(SECOND * 5000);
         let found = waited_for(&mut patience, start, |_, _, _| {});
         assert_eq!(found, (5100, Over::Silent(STALL)));
+    }
+
+    #[test]
+    fn a_worker_that_looks_ahead_is_not_stalled_while_the_agent_searches() {
+        let start = Instant::now();
+        let mut patience = Patience::new(STALL, 0, start);
+        patience.handed(0, 20, start);
+        let answered = start + SECOND * 5000;
+        assert!(patience.waits_for_agent(true, start));
+        patience.excuse(SECOND * 50);
+        assert!(!patience.waits_for_agent(false, answered));
+        let (until, over) = patience.deadline();
+        assert_eq!((until, over), (answered + STALL, Over::Silent(STALL)));
+        patience.sign(answered + SECOND * 1099);
+        let (until, _) = patience.deadline();
+        assert_eq!(until, answered + SECOND * 1100, "both clocks");
+        patience.handed(1, 20, answered);
+        let full = patience.waits_for_agent(true, answered);
+        assert!(!full, "the agent waits for the worker");
     }
 }

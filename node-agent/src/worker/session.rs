@@ -163,7 +163,8 @@ impl State {
         // A frame must be received to its end, so another task does that.
         let reading = Reading::start(&mut self.worker, frames_to);
         loop {
-            let waits_for_agent = self.claim.is_some() && !self.patience.has_open();
+            let asks = self.claim.is_some();
+            let waits_for_agent = self.patience.waits_for_agent(asks, Instant::now());
             let (deadline, over) = self.patience.deadline();
             let step = tokio::select! {
                 frame = frames.recv() => match frame {
@@ -310,6 +311,7 @@ impl State {
     async fn hand_out(&mut self, handed: Option<Handed>) -> Result<(), End> {
         self.claim = None;
         let now = Instant::now();
+        self.patience.waits_for_agent(false, now);
         self.patience.sign(now);
         if let Some(Handed { segment, frames }) = handed {
             self.patience.handed(segment, frames, now);
