@@ -48,7 +48,8 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
 
 async fn sweep(farm: &Farm, since: &mut Since, pause: Duration) -> Result<()> {
     let mut nodes = farm.nodes_alive().await?;
-    nodes.retain(NodeRecord::takes_work);
+    // An unfit one still tries a chunk now and then, and may be mended.
+    nodes.retain(|node| !node.is_draining());
     if nodes.is_empty() {
         // Nobody can say which builds the nodes will have that are to come.
         since.clear();
@@ -65,14 +66,15 @@ async fn sweep(farm: &Farm, since: &mut Since, pause: Duration) -> Result<()> {
     loop {
         let page = farm.store().jobs(&filter, &next, PAGE).await?;
         for job in page.jobs.iter().filter(quiet) {
-            if !is_stranded(&farm.store().tasks(&job.id).await?, &nodes) {
-                continue;
-            }
-            let at = since.get(&job.id).copied().unwrap_or_else(Instant::now);
-            if at.elapsed() >= farm.config.builds_wait {
-                fail(farm, job, &nodes).await?;
-            } else {
-                seen.insert(job.id.clone(), at);
+            let at = since.get(&job.id).copied();
+            // One job that cannot be read hides no other.
+            match look(farm, job, &nodes, at).await {
+                Ok(Some(at)) => drop(seen.insert(job.id.clone(), at)),
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(job_id = %job.id, %error, "whether it waits in vain is not known");
+                    seen.extend(at.map(|at| (job.id.clone(), at)));
+                }
             }
         }
         if page.next.is_empty() {
@@ -82,6 +84,23 @@ async fn sweep(farm: &Farm, since: &mut Since, pause: Duration) -> Result<()> {
     }
     *since = seen;
     Ok(())
+}
+
+/// Since when a job waits in vain, if it does; fails the job when that is too long.
+async fn look(
+    farm: &Farm,
+    job: &JobRecord,
+    nodes: &[NodeRecord],
+    at: Option<Instant>,
+) -> Result<Option<Instant>> {
+    if !is_stranded(&farm.store().tasks(&job.id).await?, nodes) {
+        return Ok(None);
+    }
+    let at = at.unwrap_or_else(Instant::now);
+    if at.elapsed() < farm.config.builds_wait {
+        return Ok(Some(at));
+    }
+    fail(farm, job, nodes).await.map(|()| None)
 }
 
 /// Whether a job waits, and for nothing but nodes that are not there.
@@ -99,7 +118,10 @@ pub(crate) fn is_stranded(tasks: &[TaskRecord], nodes: &[NodeRecord]) -> bool {
 }
 
 async fn fail(farm: &Farm, job: &JobRecord, nodes: &[NodeRecord]) -> Result<()> {
-    let plan = farm.plan(&job.id).await?;
+    let plan = farm.plan(&job.id).await.unwrap_or_else(|error| {
+        warn!(job_id = %job.id, %error, "its plan cannot be read");
+        None
+    });
     let pinned = plan.iter().flat_map(|plan| &plan.builds);
     let missing: Vec<String> = pinned
         .filter(|(name, build)| {

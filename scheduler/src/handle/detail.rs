@@ -176,8 +176,8 @@ impl Handle {
             return Ok(String::new());
         }
         let mut nodes = self.farm.nodes_alive().await?;
-        nodes.retain(NodeRecord::takes_work);
-        if nodes.is_empty() {
+        nodes.retain(|node| !node.is_draining());
+        if !nodes.iter().any(NodeRecord::takes_work) {
             return Ok("a node: none is connected that takes work".to_owned());
         }
         if is_stranded(tasks, &nodes) {

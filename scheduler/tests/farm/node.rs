@@ -84,6 +84,8 @@ pub(crate) struct Node {
     pub(crate) client: NodeServiceClient<Channel>,
     storage: Storage,
     script: Script,
+    /// Why it takes no work; empty while it does.
+    pub(crate) unfit: String,
     pub(crate) builds: BuildIds,
 }
 
@@ -96,6 +98,7 @@ impl Node {
             client,
             storage,
             script,
+            unfit: String::new(),
             builds,
         }
     }
@@ -111,7 +114,7 @@ impl Node {
             gpus: Vec::new(),
             slots: 1,
             builds: self.builds.clone(),
-            unfit: String::new(),
+            unfit: self.unfit.clone(),
             leaving: false,
         }
     }

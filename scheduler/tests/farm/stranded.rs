@@ -67,3 +67,14 @@ async fn until_then_it_says_what_it_waits_for() {
         "a node with the builds that the plan pins, for about 60 min"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_a_node_that_is_only_unfit() {
+    let (farm, job) = updated(Duration::from_secs(3_600)).await;
+    let mut unfit = farm.node("unfit", Script::passing());
+    unfit.unfit = "5 attempts failed".to_owned();
+    unfit.register().await;
+    let request = v1::GetJobRequest { id: job };
+    let detail = farm.client().get_job(request).await.unwrap().into_inner();
+    assert_eq!(detail.waiting_for, "a free slot");
+}
