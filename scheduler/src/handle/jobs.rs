@@ -2,7 +2,7 @@
 
 use super::Handle;
 use crate::driver::{cancellation, report};
-use crate::publish::{Outcome, reopen, settle};
+use crate::publish::{Outcome, Settled, outcome, reopen, settle};
 use crate::recover::enter;
 use crate::{Error, Result};
 use model::catalog::Report;
@@ -57,9 +57,12 @@ impl Handle {
             if record.phase.is_final() {
                 return Ok(record);
             }
-            if record.phase == Phase::Packaging
-                && settle(farm.storage(), job, Outcome::Cancel).await? == Outcome::Publish
-            {
+            let settled = match record.phase {
+                Phase::Packaging => Some(settle(farm.storage(), job, Outcome::Cancel).await?),
+                // One that a lost store led back here may be published already.
+                _ => outcome(farm.storage(), job).await?.outcome,
+            };
+            if settled == Some(Outcome::Publish) {
                 return Err(Error::Conflict {
                     what: format!("job {job}"),
                     reason: "is being published".to_owned(),
@@ -120,14 +123,16 @@ impl Handle {
     /// finds what was made of it.
     pub async fn retry(&self, job: &JobId) -> Result<JobRecord> {
         let farm = &self.farm;
+        // Before the job is looked at: what is said of it once it was led back is not to be taken back.
+        let settled = outcome(farm.storage(), job).await?;
         let record = match farm.store().job(job).await {
             Err(error @ store::Error::NotFound { .. }) => {
-                return self.retry_lost(job, error).await;
+                return self.retry_lost(job, settled, error).await;
             }
             known => known?,
         };
         check_failed(&record)?;
-        reopen(farm.storage(), job).await?;
+        reopen(farm.storage(), job, &record.title, settled).await?;
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
         farm.storage().delete(&layout::report(job)).await?;
@@ -143,7 +148,12 @@ impl Handle {
 
     /// Leads back a job that the store does not know. Without a report it is lost only half, as after a
     /// retry that was cut off, and is taken up all the same.
-    async fn retry_lost(&self, job: &JobId, unknown: store::Error) -> Result<JobRecord> {
+    async fn retry_lost(
+        &self,
+        job: &JobId,
+        settled: Settled,
+        unknown: store::Error,
+    ) -> Result<JobRecord> {
         let farm = &self.farm;
         let report: Option<Report> = farm.storage().find_json(&layout::report(job)).await?;
         if let Some(report) = &report {
@@ -151,7 +161,7 @@ impl Handle {
         }
         let ticket: Option<Ticket> = farm.storage().find_json(&layout::ticket(job)).await?;
         let ticket = ticket.ok_or(unknown)?;
-        reopen(farm.storage(), job).await?;
+        reopen(farm.storage(), job, &ticket.title, settled).await?;
         farm.storage().delete(&layout::report(job)).await?;
         enter(farm, &ticket).await?;
         farm.work.notify_waiters();

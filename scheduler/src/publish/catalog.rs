@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use model::catalog::{CatalogEntry, PackageManifest, VersionFile};
 use model::job::JobRecord;
 use model::task::TaskKind;
-use model::{TaskId, TaskName, TitleId, layout};
+use model::{JobId, TaskId, TaskName, TitleId, layout};
 use storage::Storage;
 
 /// Catalog entries that are read at a time.
@@ -87,6 +87,17 @@ pub async fn title(storage: &Storage, title: &TitleId) -> Result<CatalogEntry> {
         what: "title",
         id: title.to_string(),
     })
+}
+
+/// Whether the version of a job is published or was.
+pub(super) async fn was_published(storage: &Storage, job: &JobId, title: &TitleId) -> Result<bool> {
+    let entry: Option<CatalogEntry> = storage.find_json(&layout::catalog(title)).await?;
+    let Some(entry) = entry else {
+        return Ok(false);
+    };
+    let filled: Option<VersionFile> = storage.find_json(&layout::job_version(job)).await?;
+    let is_named = |version| entry.version == version || entry.history.contains(&version);
+    Ok(entry.job == *job || filled.is_some_and(|file| is_named(file.version)))
 }
 
 /// All published titles by name.

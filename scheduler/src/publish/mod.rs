@@ -7,6 +7,6 @@ mod owner;
 mod version;
 
 pub use catalog::{list, publish, rollback, title};
-pub use outcome::{Outcome, reopen, settle};
+pub use outcome::{Outcome, Settled, outcome, reopen, settle};
 pub use owner::own;
 pub use version::reserve;

@@ -2,10 +2,13 @@
 
 use crate::harness::Farm;
 use crate::node::{Node, Script};
+use model::job::Phase;
 use model::task::{Grant, TaskKind};
 use model::{JobId, TitleId, layout};
 use proto::v1;
 use scheduler::publish::{Outcome, settle};
+use std::sync::Arc;
+use store::{Advance, SystemClock};
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,4 +152,53 @@ async fn a_job_whose_end_was_settled_is_not_published() {
     let title = TitleId::new("bunny").unwrap();
     let published = farm.storage.exists(&layout::catalog(&title)).await;
     assert!(!published.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_job_that_a_lost_store_led_back_cannot_be_cancelled() {
+    let farm = Farm::start().await;
+    let (job, mut node, verify) = nearly_published(&farm).await;
+    node.finish(&verify).await;
+    farm.reaches(job.as_str(), "published").await;
+    let storage = farm.stop().await;
+    // The scheduler ended before it could write down what came of the job.
+    storage.delete(&layout::report(&job)).await.unwrap();
+
+    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
+    farm.reaches(job.as_str(), "processing").await;
+    let id = job.to_string();
+    let request = v1::CancelJobRequest { id };
+    let refused = farm.client().cancel_job(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    farm.spawn_node("n2", Script::passing());
+    let detail = farm.reaches(job.as_str(), "published").await;
+    assert!(
+        detail.published_json.contains("\"revision\":1"),
+        "switched twice"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_failed_before_anything_was_published_can_be_cancelled_after_its_retry() {
+    let farm = Farm::start().await;
+    let (job, _node, _verify) = nearly_published(&farm).await;
+    let outcome = settle(&farm.storage, &job, Outcome::Publish).await;
+    assert_eq!(outcome.unwrap(), Outcome::Publish);
+    let failure = Advance {
+        from: Phase::Packaging,
+        to: Phase::Failed,
+        add: Vec::new(),
+        failure: None,
+        title_version: None,
+    };
+    let store = farm.config.store.clone();
+    assert!(store.advance(&job, &failure).await.unwrap());
+    let retry = v1::RetryDeadJobRequest {
+        job: job.to_string(),
+    };
+    farm.client().retry_dead_job(retry).await.unwrap();
+    let id = job.to_string();
+    let request = v1::CancelJobRequest { id };
+    let ended = farm.client().cancel_job(request).await.unwrap();
+    assert_eq!(ended.into_inner().phase, "cancelled");
 }
