@@ -28,9 +28,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
             )
         })?;
     let keys = keys(plan, track);
-    let planned = |facts: &[AudioFacts]| check_planned(facts, track, plan);
-    let found = found(context, &keys).await?;
-    if let Some(found) = found.filter(|found| planned(found).is_ok()) {
+    let planned = |facts: &AudioFacts| check_planned(facts, track, plan);
+    if let Some(found) = found(context, &keys, planned).await? {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let source = Some(context.planned_source(plan).await?);
@@ -56,9 +55,9 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     }
     let made: Vec<AudioFacts> = running.parsed(attempt).await?;
     check(&made, &keys, &sent)?;
-    planned(&made).map_err(wrong)?;
+    made.iter().try_for_each(planned).map_err(wrong)?;
     for facts in &made {
-        reuse::keep(context, facts).await?;
+        reuse::keep(context, facts, planned).await?;
     }
     Ok(Outcome::write(context, attempt, &made, false).await?)
 }
@@ -86,10 +85,11 @@ fn keys(plan: &Plan, track: &AudioPlan) -> Vec<(String, String)> {
 async fn found(
     context: &Context,
     keys: &[(String, String)],
+    planned: impl Fn(&AudioFacts) -> Claim,
 ) -> Result<Option<Vec<AudioFacts>>, Failure> {
     let mut all = Vec::with_capacity(keys.len());
     for (_, key) in keys {
-        match reuse::find(context, key).await? {
+        match reuse::find(context, key, &planned).await? {
             Some(facts) => all.push(facts),
             None => return Ok(None),
         }
@@ -124,13 +124,13 @@ fn check(made: &[AudioFacts], keys: &[(String, String)], sent: &Sent) -> Result<
     Ok(())
 }
 
-/// The facts must be of what the plan asks for, output by output.
-fn check_planned(made: &[AudioFacts], track: &AudioPlan, plan: &Plan) -> Claim {
+/// The facts must be of an output that the plan asks for.
+fn check_planned(facts: &AudioFacts, track: &AudioPlan, plan: &Plan) -> Claim {
     let bounds = (plan.duration, plan.audio_borders.len());
-    let pairs = made.iter().zip(&track.outputs);
-    pairs
-        .into_iter()
-        .try_for_each(|(facts, output)| claims::planned_sound(facts, output, bounds))
+    let mut outputs = track.outputs.iter();
+    let output = outputs.find(|output| output.id == facts.id);
+    let output = output.ok_or_else(|| format!("no output {:?} is planned", facts.id))?;
+    claims::planned_sound(facts, output, bounds)
 }
 
 fn wrong(message: String) -> Failure {

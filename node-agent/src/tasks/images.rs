@@ -23,9 +23,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         .as_ref()
         .ok_or_else(|| Failure::new(FailureKind::Bug, "images", "the plan has no pictures"))?;
     let key = content_key::of_images(plan, video);
-    let found: Option<ImageFacts> = reuse::find(context, &key).await?;
     let planned = |facts: &ImageFacts| claims::planned_images(facts, plan, video);
-    if let Some(found) = found.filter(|found| planned(found).is_ok()) {
+    if let Some(found) = reuse::find(context, &key, planned).await? {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let followers = tiles(context, plan, video).await?;
@@ -49,7 +48,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         let name = (key.as_str(), file.sha256.as_str());
         context.pieces.put_hashed(name, "jpg", bytes).await?;
     }
-    reuse::keep(context, &made).await?;
+    reuse::keep(context, &made, planned).await?;
     Ok(Outcome::write(context, attempt, &made, false).await?)
 }
 

@@ -1,7 +1,7 @@
 //! Output that is there already, and output that is kept. Found means: facts under the content key that
-//! can be read, every object that they name, read again and hashed, and every claim of the facts true of
-//! those bytes. Facts without their bytes are no output, and what is damaged is made anew by whoever
-//! finds it so.
+//! can be read and are as the plan wants them, every object that they name, read again and hashed, and
+//! every claim of the facts true of those bytes. Facts without their bytes are no output, and what is
+//! damaged is made anew by whoever finds it so.
 //!
 //! Facts are created if absent, and so decide: other facts for the same key, of output that is whole,
 //! mean that equal inputs gave unequal bytes, which is an incident and never an overwrite.
@@ -30,28 +30,39 @@ pub(super) trait Held:
     fn is_whole(&self, context: &Context) -> impl Future<Output = Result<bool, Failure>> + Send;
 }
 
-/// Finds output.
-pub(super) async fn find<T: Held>(context: &Context, key: &str) -> Result<Option<T>, Failure> {
+/// Finds output; `planned` says whether facts are as the plan wants them. Those that are not are
+/// damaged: equal keys mean equal plans.
+pub(super) async fn find<T: Held>(
+    context: &Context,
+    key: &str,
+    planned: impl Fn(&T) -> Claim,
+) -> Result<Option<T>, Failure> {
     let facts: Option<T> = context.pieces.find_facts(key).await?;
     let Some(facts) = facts.filter(|facts| facts.key() == key) else {
         return Ok(None);
     };
-    Ok(facts.is_whole(context).await?.then_some(facts))
+    let is_planned = is_true(key, planned(&facts));
+    let is_found = is_planned && facts.is_whole(context).await?;
+    Ok(is_found.then_some(facts))
 }
 
-/// Keeps the facts of output whose bytes are in storage. Those that are there and name no whole output
-/// are damaged, and replaced.
-pub(super) async fn keep<T: Held>(context: &Context, facts: &T) -> Result<(), Failure> {
+/// Keeps the facts of output whose bytes are in storage, which must be as planned. Those that are there
+/// and would not be found are damaged, and replaced.
+pub(super) async fn keep<T: Held>(
+    context: &Context,
+    facts: &T,
+    planned: impl Fn(&T) -> Claim,
+) -> Result<(), Failure> {
     let key = facts.key();
     if context.pieces.put_facts(key, facts).await? {
         return Ok(());
     }
     let path = layout::facts(key);
-    if let Some(there) = find::<T>(context, key).await? {
+    if let Some(there) = find(context, key, planned).await? {
         let message = format!("incident: {path} says {there:?}, this node made {facts:?}");
         return Err(Failure::new(FailureKind::Bug, "segments", message));
     }
-    tracing::warn!(path, "facts that name no whole output are replaced");
+    tracing::warn!(path, "damaged facts are replaced");
     context.pieces.put_json(&path, facts).await
 }
 
@@ -71,7 +82,11 @@ async fn object(
 /// Whether facts are true; what is not is told, because it is made again.
 fn is_true<T>(key: &str, claim: Claim<T>) -> bool {
     if let Err(problem) = &claim {
-        tracing::warn!(key, problem, "facts are not true of their bytes");
+        tracing::warn!(
+            key,
+            problem,
+            "facts are not true of their bytes or their plan"
+        );
     }
     claim.is_ok()
 }

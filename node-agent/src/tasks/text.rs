@@ -41,7 +41,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     };
     let sidecar_sha256 = sidecar.as_ref().map(|(_, sha256)| sha256.as_str());
     let key = content_key::of_text(plan, track, sidecar_sha256);
-    if let Some(found) = reuse::find::<TextFacts>(context, &key).await? {
+    let planned = |facts: &TextFacts| check_planned(facts, track);
+    if let Some(found) = reuse::find(context, &key, planned).await? {
         return Ok(Outcome::write(context, attempt, &found, true).await?);
     }
     let source = match sidecar {
@@ -65,7 +66,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         key: key.clone(),
         ..made
     };
-    check(&facts, track, &sent).map_err(wrong)?;
+    planned(&facts).map_err(wrong)?;
+    claims::text(&facts, &sent).map_err(wrong)?;
     let sha256 = digest_aside(sent.clone()).await?;
     if sha256 != facts.sha256 {
         return Err(wrong(format!("facts name {}, sent was {sha256}", facts.sha256)).into());
@@ -74,16 +76,16 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         .pieces
         .put_hashed((&key, &sha256), "vtt", sent)
         .await?;
-    reuse::keep(context, &facts).await?;
+    reuse::keep(context, &facts, planned).await?;
     Ok(Outcome::write(context, attempt, &facts, false).await?)
 }
 
-fn check(facts: &TextFacts, track: &TextPlan, bytes: &Bytes) -> Claim {
+fn check_planned(facts: &TextFacts, track: &TextPlan) -> Claim {
     let id = describe::text_id(track);
     if facts.id != id {
-        return Err(format!("worker made {:?}, planned is {id}", facts.id));
+        return Err(format!("facts are of {:?}, planned is {id}", facts.id));
     }
-    claims::text(facts, bytes)
+    Ok(())
 }
 
 fn wrong(message: String) -> Failure {

@@ -104,26 +104,39 @@ impl Expected {
         )
     }
 
-    /// Facts that are in storage already, if all of them are.
+    /// Facts that are in storage already and as planned, if all of them are.
     pub(super) async fn find(&self, context: &Context) -> Result<Option<AllFacts>, Failure> {
-        let found = self
-            .renditions
-            .iter()
-            .map(|planned| reuse::find(context, &planned.key).boxed());
+        let find = |planned| {
+            let check = move |facts: &SegmentFacts| self.check_segment(planned, facts);
+            reuse::find(context, &planned.key, check).boxed()
+        };
+        let found = self.renditions.iter().map(find);
         let segments: Option<Vec<SegmentFacts>> = in_order(found).await?.into_iter().collect();
         let Some(segments) = segments else {
             return Ok(None);
         };
         let pictures = match &self.pictures_key {
             None => None,
-            Some(key) => match reuse::find(context, key).await? {
-                Some(facts) => Some(facts),
-                None => return Ok(None),
-            },
+            Some(key) => {
+                let check = |facts: &PictureFacts| self.check_pictures(key, facts);
+                match reuse::find(context, key, check).await? {
+                    Some(facts) => Some(facts),
+                    None => return Ok(None),
+                }
+            }
         };
-        let found = AllFacts { segments, pictures };
-        self.check(&found)?;
-        Ok(Some(found))
+        Ok(Some(AllFacts { segments, pictures }))
+    }
+
+    /// Keeps the facts of what is in storage.
+    async fn keep(&self, context: &Context, all: &AllFacts) -> Result<(), Failure> {
+        for (planned, facts) in self.renditions.iter().zip(&all.segments) {
+            reuse::keep(context, facts, |facts| self.check_segment(planned, facts)).await?;
+        }
+        if let (Some(key), Some(facts)) = (&self.pictures_key, &all.pictures) {
+            reuse::keep(context, facts, |facts| self.check_pictures(key, facts)).await?;
+        }
+        Ok(())
     }
 
     /// Facts must be under their keys and of the planned frames and format.
@@ -297,12 +310,7 @@ impl Unit {
             let name = (facts.key.as_str(), facts.tiles_sha256.as_str());
             pieces.put_hashed(name, "tiles", tiles).await?;
         }
-        for facts in &all.segments {
-            reuse::keep(context, facts).await?;
-        }
-        if let Some(facts) = &all.pictures {
-            reuse::keep(context, facts).await?;
-        }
+        self.expected.keep(context, &all).await?;
         Ok(all)
     }
 

@@ -4,6 +4,7 @@
 mod agent;
 #[cfg(debug_assertions)]
 mod containment;
+mod damage;
 mod fake_scheduler;
 mod fitness;
 mod plans;
@@ -31,7 +32,13 @@ fn main() -> ExitCode {
         return containment::spin_for_ever();
     }
     let mut trials = containment();
-    let cases = [agent::CASES, fitness::CASES, title::CASES, tampering::CASES];
+    let cases = [
+        agent::CASES,
+        damage::CASES,
+        fitness::CASES,
+        title::CASES,
+        tampering::CASES,
+    ];
     trials.extend(cases.into_iter().flatten().map(trial));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

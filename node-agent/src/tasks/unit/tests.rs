@@ -38,19 +38,22 @@ fn unit() -> Unit {
 }
 
 /// Two frames, as the fourth segment.
-fn data() -> Bytes {
+fn segment() -> Segment {
     let sample = |is_sync| Sample {
         data: vec![0, 0, 0, 1, 9],
         duration: 400,
         composition_offset: 0,
         is_sync,
     };
-    let segment = Segment {
+    Segment {
         sequence_number: 4,
         base_decode_time: 2400,
         samples: vec![sample(true), sample(false)],
-    };
-    media_segment(&segment).unwrap().into()
+    }
+}
+
+fn data() -> Bytes {
+    media_segment(&segment()).unwrap().into()
 }
 
 fn facts() -> SegmentFacts {
@@ -237,8 +240,23 @@ async fn damaged_facts_are_made_again_and_sound_ones_never_replaced() {
         duration: 801,
         ..facts()
     });
-    for damaged in [b"{\"key\": \"ke".to_vec(), flipped.unwrap()] {
-        context.pieces.put(&path, damaged.into()).await.unwrap();
+    // Whole, and true of its bytes, which are those of another segment.
+    let elsewhere = media_segment(&Segment {
+        base_decode_time: 0,
+        ..segment()
+    });
+    let elsewhere = Bytes::from(elsewhere.unwrap());
+    let unplanned = SegmentFacts {
+        sha256: digest(&elsewhere),
+        size_bytes: elsewhere.len() as u64,
+        base_decode_time: 0,
+        ..facts()
+    };
+    let pieces = &context.pieces;
+    pieces.put_bytes("key", "m4s", elsewhere).await.unwrap();
+    let unplanned = serde_json::to_vec(&unplanned).unwrap();
+    for damaged in [b"{\"key\": \"ke".to_vec(), flipped.unwrap(), unplanned] {
+        pieces.put(&path, damaged.into()).await.unwrap();
         assert!(honest.expected.find(&context).await.unwrap().is_none());
         let mut unit = unit();
         unit.add("h264-90p".to_owned(), facts(), data()).unwrap();
@@ -250,10 +268,11 @@ async fn damaged_facts_are_made_again_and_sound_ones_never_replaced() {
         quality_retries: 1,
         ..facts()
     };
-    let incident = reuse::keep(&context, &other).await.unwrap_err();
+    let sound = |_: &SegmentFacts| Ok(());
+    let incident = reuse::keep(&context, &other, sound).await.unwrap_err();
     assert_eq!(incident.kind, FailureKind::Bug);
     assert!(incident.message.starts_with("incident"), "{incident}");
-    let kept: Option<SegmentFacts> = reuse::find(&context, "key").await.unwrap();
+    let kept: Option<SegmentFacts> = reuse::find(&context, "key", sound).await.unwrap();
     assert_eq!(kept, Some(facts()));
 }
 

@@ -1,0 +1,125 @@
+//! Storage that is damaged behind the farm's back: what is lost is made again, and nothing else.
+
+use crate::title::{Place, encode};
+use crate::{Case, block_on};
+use anyhow::{Context, Result, bail, ensure};
+use model::task::TaskKind;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) const CASES: &[Case] = &[
+    ("a_damaged_object_is_made_again_and_mended", damaged_objects),
+    (
+        "whole_facts_that_nobody_planned_are_made_again_and_replaced",
+        unplanned_facts,
+    ),
+];
+
+/// Flips a byte in every object below `segments/` that is no facts; gives what they held.
+fn damage(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut folders = vec![root.join("segments")];
+    let mut held = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "json") {
+                let bytes = std::fs::read(&path)?;
+                let mut damaged = bytes.clone();
+                *damaged.last_mut().context("no object is empty")? ^= 1;
+                std::fs::write(&path, damaged)?;
+                held.insert(path, bytes);
+            }
+        }
+    }
+    Ok(held)
+}
+
+fn damaged_objects() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let root = place.storage.local_root().context("storage is local")?;
+        let held = damage(root)?;
+        let kinds = [
+            (encode(), 3),
+            (TaskKind::Audio { index: 0 }, 1),
+            (TaskKind::Text { index: 0 }, 1),
+            (TaskKind::Images, 1),
+        ];
+        for (kind, units) in kinds {
+            let name = kind.name();
+            let made = place.done(kind, units).await?;
+            ensure!(
+                made.values().all(|record| !record.reused),
+                "{name}: {made:?}"
+            );
+        }
+        ensure!(held.len() >= 3 * 2 + 3, "only {} objects", held.len());
+        for (path, bytes) in held {
+            ensure!(
+                std::fs::read(&path)? == bytes,
+                "{} is still damaged",
+                path.display()
+            );
+        }
+        Ok(())
+    })
+}
+
+/// Changes the facts below `segments/` that have a field; gives where they are and what they held.
+fn falsify(root: &Path, field: &str, lie: (&str, Value)) -> Result<(PathBuf, Value)> {
+    let mut folders = vec![root.join("segments")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let bytes = std::fs::read(&path)?;
+                let held: Value = serde_json::from_slice(&bytes)?;
+                if held.get(field).is_none() {
+                    continue;
+                }
+                let mut facts = held.clone();
+                facts[lie.0] = lie.1;
+                std::fs::write(&path, serde_json::to_vec(&facts)?)?;
+                return Ok((path, held));
+            }
+        }
+    }
+    bail!("no facts have {field}")
+}
+
+fn unplanned_facts() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let root = place.storage.local_root().context("storage is local")?;
+        let lies = [
+            (
+                TaskKind::Audio { index: 0 },
+                "priming",
+                ("channels", 6.into()),
+            ),
+            (TaskKind::Text { index: 0 }, "cues", ("id", "text-1".into())),
+            (TaskKind::Images, "sheets", ("poster_frame", 125.into())),
+        ];
+        for (kind, field, lie) in lies {
+            let name = kind.name();
+            let (path, held) = falsify(root, field, lie)?;
+            let made = place.done(kind, 1).await?;
+            ensure!(!made[&0].reused, "{name}: {made:?}");
+            let now: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+            ensure!(now == held, "{name}: {now}");
+        }
+        Ok(())
+    })
+}
