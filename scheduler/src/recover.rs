@@ -5,7 +5,7 @@
 use crate::farm::Farm;
 use crate::lifecycle::probe;
 use crate::policy::retry;
-use crate::{Error, Result};
+use crate::{Error, Result, publish};
 use futures::StreamExt;
 use model::job::NewJob;
 use model::plan::Ticket;
@@ -187,6 +187,12 @@ async fn recover_job(farm: &Farm, job: &JobId) -> Result<Found> {
         return Ok(Found::Ended);
     }
     let ticket: Ticket = storage.get_json(&layout::ticket(job)).await?;
+    match publish::keep(storage, &ticket.title, &ticket.tenant).await {
+        Err(error @ Error::NotYours { .. }) => {
+            warn!(job_id = %job, %error, "accepted all the same")
+        }
+        kept => kept?,
+    }
     Ok(match enter(farm, &ticket).await? {
         Submitted::New => Found::Submitted,
         Submitted::Exists => Found::Known,

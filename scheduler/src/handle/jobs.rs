@@ -2,7 +2,7 @@
 
 use super::Handle;
 use crate::driver::{cancellation, report};
-use crate::publish::{Outcome, Settled, outcome, reopen, settle};
+use crate::publish::{Outcome, Settled, keep, outcome, reopen, settle};
 use crate::recover::enter;
 use crate::{Error, Result};
 use model::catalog::Report;
@@ -161,6 +161,7 @@ impl Handle {
         }
         let ticket: Option<Ticket> = farm.storage().find_json(&layout::ticket(job)).await?;
         let ticket = ticket.ok_or(unknown)?;
+        keep(farm.storage(), &ticket.title, &ticket.tenant).await?;
         reopen(farm.storage(), job, &ticket.title, settled).await?;
         farm.storage().delete(&layout::report(job)).await?;
         enter(farm, &ticket).await?;

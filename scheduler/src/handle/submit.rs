@@ -10,7 +10,7 @@ use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Answer to a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,10 @@ impl Handle {
         farm.check_room().await?;
         self.check_sources(submission)?;
         self.check_webhook(submission)?;
-        publish::own(farm.storage(), &admitted.title, &admitted.tenant).await?;
+        let now_ms = farm.store().now_ms().await?;
+        // Before the key is bound: a refusal binds none.
+        let (title, tenant) = (&admitted.title, &admitted.tenant);
+        publish::check_owner(farm.storage(), title, tenant, now_ms).await?;
         let job = match known {
             Some(job) => job,
             None => self.reserve_key(submission, &admitted).await?,
@@ -62,12 +65,9 @@ impl Handle {
             priority: admitted.priority,
             webhook_url: submission.webhook_url.clone(),
             traceparent: admitted.traceparent,
-            accepted_at_ms: farm.store().now_ms().await?,
+            accepted_at_ms: now_ms,
         };
-        let path = layout::ticket(&ticket.job);
-        farm.storage().put_json_if_absent(&path, &ticket).await?;
-        // Whoever came first decides: of two equal requests at once both get the same ticket.
-        let ticket: Ticket = farm.storage().get_json(&path).await?;
+        let ticket = self.write_ticket(&ticket).await?;
         let entered = enter(farm, &ticket).await?;
         farm.work.notify_waiters();
         farm.attention.notify_one();
@@ -77,6 +77,30 @@ impl Handle {
             job,
             existed: entered == store::Submitted::Exists,
         })
+    }
+
+    /// Writes a ticket, and makes its title its tenant's; gives the ticket that there is.
+    async fn write_ticket(&self, ticket: &Ticket) -> Result<Ticket> {
+        let storage = self.farm.storage();
+        let (title, tenant, job) = (&ticket.title, &ticket.tenant, &ticket.job);
+        publish::claim(storage, title, tenant, job, ticket.accepted_at_ms).await?;
+        let path = layout::ticket(job);
+        if let Err(error) = storage.put_json_if_absent(&path, ticket).await {
+            // A write whose answer was lost may have happened, and then the title is claimed rightly.
+            if matches!(storage.exists(&path).await, Ok(false))
+                && let Err(error) = publish::give_back(storage, title, job).await
+            {
+                warn!(%title, %error, "the claim of a title is void only later");
+            }
+            return Err(error.into());
+        }
+        match publish::keep(storage, title, tenant).await {
+            Err(error @ Error::NotYours { .. }) => return Err(error),
+            Err(error) => warn!(%title, %error, "a claim with a ticket stays a claim"),
+            Ok(()) => {}
+        }
+        // Whoever came first decides: of two equal requests at once both get the same ticket.
+        Ok(storage.get_json(&path).await?)
     }
 
     async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {

@@ -8,6 +8,7 @@ use model::{JobId, TitleId, layout};
 use proto::v1;
 use scheduler::publish::{Outcome, settle};
 use std::sync::Arc;
+use storage::Storage;
 use store::{Advance, SystemClock};
 use tonic::Code;
 
@@ -92,6 +93,45 @@ async fn a_title_that_was_published_before_owners_were_kept_stays_its_tenants() 
     farm.reaches(&job, "published").await;
     let owner = layout::owner(&TitleId::new("bunny").unwrap());
     farm.storage.delete(&owner).await.unwrap();
+    let theirs = v1::SubmitJobRequest {
+        tenant: "b".to_owned(),
+        ..farm.request()
+    };
+    let refused = farm.client().submit_job(theirs).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_submission_takes_no_title_and_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
+    let of = |tenant: &str, title: &str| v1::SubmitJobRequest {
+        tenant: tenant.to_owned(),
+        title: title.to_owned(),
+        idempotency_key: "upload-17".to_owned(),
+        ..farm.request()
+    };
+    let in_the_way = folder.path().join("jobs");
+    std::fs::write(&in_the_way, b"").unwrap();
+    let refused = farm.client().submit_job(of("a", "bunny")).await;
+    assert!(refused.is_err(), "{refused:?}");
+    std::fs::remove_file(&in_the_way).unwrap();
+    farm.client().submit_job(of("b", "bunny")).await.unwrap();
+
+    let refused = farm.client().submit_job(of("c", "bunny")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+    farm.client().submit_job(of("c", "other")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_gives_open_jobs_their_titles() {
+    let farm = Farm::start().await;
+    farm.submit().await;
+    let storage = farm.stop().await;
+    let owner = layout::owner(&TitleId::new("bunny").unwrap());
+    storage.delete(&owner).await.unwrap();
+    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
     let theirs = v1::SubmitJobRequest {
         tenant: "b".to_owned(),
         ..farm.request()
