@@ -1,6 +1,6 @@
 //! One attempt at one chunk: what a task is given, how it may end, and what the scheduler is told.
 
-use super::health::Health;
+use super::health::Permit;
 use super::lease::Lease;
 use super::{Event, Observer};
 use crate::error::Error;
@@ -54,8 +54,8 @@ pub(crate) struct Attempt {
     pub(crate) kill: CancellationToken,
     /// Who watches.
     pub(crate) observer: Arc<dyn Observer>,
-    /// Whether this node is fit for work.
-    pub(crate) health: Arc<Health>,
+    /// The right to take it, which hears what becomes of it.
+    pub(crate) permit: Permit,
 }
 
 impl Attempt {
@@ -109,7 +109,7 @@ impl Attempt {
         match committed {
             Committed::Accepted | Committed::Adopted | Committed::Already => {
                 if !record.reused {
-                    self.health.worked(&self.grant.kind);
+                    self.permit.worked(&self.grant.kind);
                 }
                 self.observer.observe(Event::Committed {
                     slot: self.slot,
@@ -172,7 +172,8 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
         Err(Stop::Drained) => Some("handed back".to_owned()),
     };
     if let Err(Stop::Failed(failure)) = &ended {
-        attempt.health.failed(&attempt.task().job, failure);
+        let (kind, job) = (&attempt.grant.kind, &attempt.task().job);
+        attempt.permit.failed(kind, job, failure);
     }
     match (&ended, &reason) {
         (Err(Stop::Failed(_)), Some(reason)) => tracing::warn!(%chunk, reason, "attempt failed"),

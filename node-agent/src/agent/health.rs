@@ -1,7 +1,10 @@
 //! Whether this node is fit for work. A host with a bad disk, bad memory or a broken build fails every
 //! attempt, and fast, so that it would take work from the whole farm and waste it. After some failures of
-//! its own over different jobs, with no work done between them, it stops taking work and says so; after
-//! a pause one slot tries one chunk, and work that is done makes the node fit again.
+//! its own over different jobs within half an hour, with no work done between them, it stops taking work
+//! and says so; after a pause one slot tries one chunk, and work that is done makes the node fit again.
+//!
+//! A verdict of a worker about its source is work done too. What one of our invariants does not hold for
+//! fails alike on every node, and says nothing about this one.
 //!
 //! The one fact to know: a source that crashes workers looks the same from here. That is why it takes
 //! different jobs, and why the pause ends by itself.
@@ -9,17 +12,24 @@
 use model::task::TaskKind;
 use model::{Failure, FailureKind, JobId};
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Failures in a row that make a node unfit.
-const FAILURES_MAX: u32 = 5;
+const FAILURES_MAX: usize = 5;
 
 /// They must be of so many jobs at least.
 const JOBS_MIN: usize = 2;
+
+/// An older failure is no part of the row: a host on which little is done would else add up what days
+/// lie between.
+const ROW_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// Failures remembered: of more, the first are forgotten.
+const REMEMBERED_MAX: usize = 64;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
@@ -35,8 +45,8 @@ pub(crate) struct Health {
 
 #[derive(Default)]
 struct State {
-    failures: u32,
-    jobs: BTreeSet<JobId>,
+    /// Failures since work was done, oldest first; kept whole while the node is unfit.
+    row: VecDeque<(Instant, JobId)>,
     unfit: Option<Unfit>,
 }
 
@@ -48,8 +58,8 @@ struct Unfit {
     on_trial: bool,
 }
 
-/// The right to take one chunk.
-pub(super) struct Permit {
+/// The right to take one chunk, and whom to tell what became of it.
+pub(crate) struct Permit {
     health: Arc<Health>,
     is_trial: bool,
 }
@@ -127,47 +137,47 @@ impl Health {
         }
     }
 
-    /// An attempt failed.
-    pub(super) fn failed(&self, job: &JobId, failure: &Failure) {
-        if !matches!(failure.kind, FailureKind::NodeFault | FailureKind::Bug) {
-            return;
-        }
+    /// This node broke an attempt.
+    fn broke(&self, job: &JobId, failure: &Failure, is_trial: bool) {
+        let now = Instant::now();
         let mut state = self.state.lock();
-        state.failures = state.failures.saturating_add(1);
-        if state.jobs.len() < JOBS_MIN {
-            state.jobs.insert(job.clone());
-        }
-        let (failures, jobs) = (state.failures, state.jobs.len());
-        if failures < FAILURES_MAX || jobs < JOBS_MIN {
-            return;
-        }
-        let (pause, on_trial) = match &state.unfit {
-            None => (FIRST_PAUSE, false),
-            Some(unfit) if unfit.on_trial => ((unfit.pause * 2).min(PAUSE_MAX), true),
+        let pause = match &state.unfit {
+            None => {
+                let is_old = |at: Instant| now.saturating_duration_since(at) >= ROW_MAX;
+                state.row.retain(|(at, _)| !is_old(*at));
+                FIRST_PAUSE
+            }
+            Some(unfit) if is_trial => (unfit.pause * 2).min(PAUSE_MAX),
             // Taken before the node was unfit: nothing new.
             Some(_) => return,
         };
+        state.row.push_back((now, job.clone()));
+        if state.row.len() > REMEMBERED_MAX {
+            state.row.pop_front();
+        }
+        let failures = state.row.len();
+        let jobs: BTreeSet<&JobId> = state.row.iter().map(|(_, job)| job).collect();
+        let jobs = jobs.len();
+        if state.unfit.is_none() && (failures < FAILURES_MAX || jobs < JOBS_MIN) {
+            return;
+        }
         let reason = format!(
-            "{failures} attempts of {jobs} jobs or more failed here without work done between, \
-             the last: {}",
+            "{failures} attempts of {jobs} jobs failed here without work done between, the last: {}",
             shown(failure)
         );
         tracing::error!(reason, ?pause, "this node is unfit and takes no work");
         state.unfit = Some(Unfit {
             reason,
-            until: Instant::now() + pause,
+            until: now + pause,
             pause,
-            on_trial,
+            on_trial: is_trial,
         });
         drop(state);
         self.changed.send_replace(());
     }
 
-    /// Work was done and not found.
-    pub(super) fn worked(&self, kind: &TaskKind) {
-        if !is_done_by_a_worker(kind) {
-            return;
-        }
+    /// Work was done here.
+    fn worked(&self) {
         let before = std::mem::take(&mut *self.state.lock());
         if before.unfit.is_some() {
             tracing::info!("this node is fit again");
@@ -183,6 +193,30 @@ fn shown(failure: &Failure) -> String {
     letters
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect()
+}
+
+impl Permit {
+    /// Work of this kind was done and not found.
+    pub(super) fn worked(&self, kind: &TaskKind) {
+        if is_done_by_a_worker(kind) {
+            self.health.worked();
+        }
+    }
+
+    /// An attempt at work of this kind failed.
+    pub(super) fn failed(&self, kind: &TaskKind, job: &JobId, failure: &Failure) {
+        match failure.kind {
+            FailureKind::NodeFault => self.health.broke(job, failure, self.is_trial),
+            FailureKind::BadInput | FailureKind::Unsupported => self.worked(kind),
+            FailureKind::Policy
+            | FailureKind::Drm
+            | FailureKind::Storage
+            | FailureKind::Transient
+            | FailureKind::Exhausted
+            | FailureKind::Cancelled
+            | FailureKind::Bug => {}
+        }
+    }
 }
 
 impl Drop for Permit {
@@ -206,49 +240,79 @@ mod tests {
         Failure::new(kind, "probe", "worker crashed\nbadly")
     }
 
-    fn fail(health: &Health, kind: FailureKind, jobs: &[&str]) {
+    fn fit() -> Permit {
+        let health = Arc::new(Health::default());
+        let permit = health.permit().now_or_never();
+        permit.expect("a new node is fit")
+    }
+
+    fn fail(permit: &Permit, kind: FailureKind, jobs: &[&str]) {
         for job in jobs {
-            health.failed(&job.parse().unwrap(), &failure(kind));
+            permit.failed(&TaskKind::Probe, &job.parse().unwrap(), &failure(kind));
         }
     }
 
     const ROW: [&str; 5] = ["a", "b", "a", "b", "a"];
 
-    #[test]
-    fn failures_of_its_own_over_different_jobs_make_a_node_unfit() {
-        let health = Health::default();
-        fail(&health, FailureKind::NodeFault, &ROW[..4]);
-        assert_eq!(health.reason(), "");
-        fail(&health, FailureKind::Bug, &ROW[4..]);
-        let reason = health.reason();
+    #[tokio::test]
+    async fn failures_of_its_own_over_different_jobs_make_a_node_unfit() {
+        let permit = fit();
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        assert_eq!(permit.health.reason(), "");
+        fail(&permit, FailureKind::NodeFault, &ROW[4..]);
+        let reason = permit.health.reason();
         assert!(reason.starts_with("5 attempts of 2 jobs"), "{reason}");
         assert!(reason.ends_with("worker crashed badly"), "{reason}");
     }
 
-    #[test]
-    fn one_job_faults_of_others_and_work_done_between_do_not() {
-        let health = Health::default();
-        fail(&health, FailureKind::NodeFault, &["a"; 9]);
-        assert_eq!(health.reason(), "", "one job may be to blame");
-        health.worked(&TaskKind::Probe);
-        for kind in [FailureKind::BadInput, FailureKind::Storage] {
-            fail(&health, kind, &ROW);
+    #[tokio::test]
+    async fn one_job_faults_of_others_and_work_done_between_do_not() {
+        let permit = fit();
+        fail(&permit, FailureKind::NodeFault, &["a"; 99]);
+        assert_eq!(permit.health.reason(), "", "one job may be to blame");
+        permit.worked(&TaskKind::Probe);
+        for kind in [FailureKind::Bug, FailureKind::Storage] {
+            fail(&permit, kind, &ROW);
         }
         for _ in 0..3 {
-            fail(&health, FailureKind::NodeFault, &ROW[..4]);
-            health.worked(&TaskKind::Images);
+            fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+            permit.worked(&TaskKind::Images);
         }
-        assert_eq!(health.reason(), "");
-        fail(&health, FailureKind::NodeFault, &ROW[..4]);
-        health.worked(&TaskKind::Package);
-        fail(&health, FailureKind::NodeFault, &ROW[4..]);
-        assert_ne!(health.reason(), "", "packaging needs no worker");
+        assert_eq!(permit.health.reason(), "");
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        permit.worked(&TaskKind::Package);
+        fail(&permit, FailureKind::NodeFault, &ROW[4..]);
+        assert_ne!(permit.health.reason(), "", "packaging needs no worker");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_can_tell_what_is_wrong_with_a_source_works() {
+        let permit = fit();
+        for kind in [FailureKind::BadInput, FailureKind::Unsupported] {
+            fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+            fail(&permit, kind, &ROW[..1]);
+        }
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        assert_eq!(permit.health.reason(), "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_that_half_an_hour_lies_between_are_no_row() {
+        let permit = fit();
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        tokio::time::advance(ROW_MAX).await;
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        assert_eq!(permit.health.reason(), "");
+        tokio::time::advance(ROW_MAX / 2).await;
+        fail(&permit, FailureKind::NodeFault, &ROW[4..]);
+        assert_ne!(permit.health.reason(), "");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unfit_node_tries_one_chunk_after_a_pause_that_grows() {
-        let health = Arc::new(Health::default());
-        fail(&health, FailureKind::NodeFault, &ROW);
+        let old = fit();
+        let health = Arc::clone(&old.health);
+        fail(&old, FailureKind::NodeFault, &ROW);
         let start = Instant::now();
         for pause in [60, 120, 240, 480, 900, 900] {
             let began = Instant::now();
@@ -256,12 +320,14 @@ mod tests {
             assert!(permit.is_trial);
             assert_eq!(began.elapsed().as_secs(), pause);
             assert!(health.permit().now_or_never().is_none(), "two trials");
-            fail(&health, FailureKind::NodeFault, &["c"]);
+            // Chunks that were taken before are nothing new.
+            fail(&old, FailureKind::NodeFault, &["c"; 2]);
+            fail(&permit, FailureKind::NodeFault, &["c"]);
         }
-        fail(&health, FailureKind::NodeFault, &["d"]);
+        fail(&old, FailureKind::NodeFault, &["d"]);
         assert!(start.elapsed() > PAUSE_MAX);
         let permit = health.permit().await;
-        health.worked(&TaskKind::Probe);
+        permit.worked(&TaskKind::Probe);
         assert_eq!(health.reason(), "");
         let second = health.permit().now_or_never().expect("the node is fit");
         assert!(permit.is_trial && !second.is_trial);
@@ -269,10 +335,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_trial_that_found_no_work_is_given_to_the_next_slot() {
-        let health = Arc::new(Health::default());
-        fail(&health, FailureKind::NodeFault, &ROW);
-        let first = health.permit().await;
-        let waiting = health.permit();
+        let old = fit();
+        fail(&old, FailureKind::NodeFault, &ROW);
+        let first = old.health.permit().await;
+        let waiting = old.health.permit();
         drop(first);
         assert!(waiting.await.is_trial);
     }

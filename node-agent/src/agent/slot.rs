@@ -1,7 +1,7 @@
 //! Room for one chunk: take, run, take again.
 
 use super::attempt::{self, Attempt};
-use super::health::Health;
+use super::health::{Health, Permit};
 use super::lease::Leases;
 use super::link::Link;
 use super::{Event, Observer};
@@ -40,17 +40,17 @@ impl Slot {
                 () = self.drain.cancelled() => return Ok(()),
                 taken = self.link.take(self.take_wait) => taken?,
             };
-            if let Some(grant) = taken.grant {
-                self.work(grant).await;
+            match taken.grant {
+                Some(grant) => self.work(grant, permit).await,
+                None => drop(permit),
             }
-            drop(permit);
             if taken.draining {
                 self.drain.cancel();
             }
         }
     }
 
-    async fn work(&self, grant: model::task::Grant) {
+    async fn work(&self, grant: model::task::Grant, permit: Permit) {
         let span = tracing::info_span!(
             "attempt",
             job_id = %grant.chunk.task.job,
@@ -70,7 +70,7 @@ impl Slot {
             drain: self.drain.clone(),
             kill: self.kill.clone(),
             observer: Arc::clone(&self.observer),
-            health: Arc::clone(&self.health),
+            permit,
         };
         let running = attempt::run(self.context.clone(), attempt);
         running.instrument(span).await;

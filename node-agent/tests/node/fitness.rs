@@ -35,7 +35,7 @@ fn everything_fails() -> Result<()> {
         let scheduler = running.end_after(|state| !state.unfit.is_empty()).await?;
         scheduler.with(|state| {
             let said = state.unfit.as_str();
-            ensure!(said.starts_with("5 attempts of 2 jobs"), "{said}");
+            ensure!(said.starts_with("5 attempts of 5 jobs"), "{said}");
             ensure!(said.contains("the plan pins"), "{said}");
             let failures = state
                 .chunks
