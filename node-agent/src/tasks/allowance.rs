@@ -3,7 +3,7 @@
 //! memory until then, so a worker that its source has taken over could otherwise fill either. The
 //! bounds follow from the plan and are far above what an honest worker makes.
 
-use crate::worker::wire::PAYLOAD_BYTES_MAX;
+use crate::worker::wire::TEXT_BYTES_MAX;
 use model::plan::AudioOutput;
 use model::profile::ImageProfile;
 use model::{Failure, FailureKind, Rational};
@@ -44,7 +44,7 @@ impl Allowance {
 
     /// For one text file.
     pub(super) fn of_text() -> Self {
-        Self::default().with(1, u64::from(PAYLOAD_BYTES_MAX))
+        Self::default().with(1, u64::from(TEXT_BYTES_MAX))
     }
 
     /// For the sheets of a title of so many frames, with a tile every `tile_frames`, and the poster.

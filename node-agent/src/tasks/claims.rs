@@ -17,6 +17,7 @@ use model::facts::{
 use model::plan::{AudioCodec, AudioOutput, Plan, VideoPlan};
 use model::rendition::VideoCodec;
 use package::cmaf::read::{self, media_segment};
+use package::text::Cue;
 
 /// What does not hold, in words.
 pub(super) type Claim<T = ()> = std::result::Result<T, String>;
@@ -32,9 +33,6 @@ const CODEC_FRAME_MAX: u64 = 1536;
 
 /// No level, gain or range in hundredths of a decibel is further from zero.
 const CENTI_DB_MAX: i32 = 50_000;
-
-/// Most cues of a text track: one a second for a day.
-const CUES_MAX: u32 = 86_400;
 
 /// Hexadecimal digits of a luma thumbnail of 32 x 18.
 const THUMB_DIGITS: usize = 2 * 32 * 18;
@@ -235,11 +233,15 @@ fn level(value: Option<i32>) -> Claim {
     })
 }
 
-/// Facts of a text track against its file.
-pub(super) fn text(facts: &TextFacts, bytes: &[u8]) -> Claim {
+/// Facts of a text track against its file; gives its cues.
+pub(super) fn text(facts: &TextFacts, bytes: &[u8]) -> Claim<Vec<Cue>> {
     sha256(&facts.sha256)?;
-    package::text::parse(bytes).map_err(|e| e.to_string())?;
-    holds(facts.cues <= CUES_MAX, || format!("{} cues", facts.cues))
+    let parsed = package::text::parse(bytes).map_err(|e| e.to_string())?;
+    let length = bytes.len();
+    holds(facts.cues as usize <= length, || {
+        format!("{} cues in {length} bytes", facts.cues)
+    })?;
+    Ok(parsed.cues)
 }
 
 /// A picture file against its bytes.

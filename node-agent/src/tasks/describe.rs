@@ -11,7 +11,7 @@ use package::manifest::{
     AudioRole, AudioTrack, IFRAME_PLAYLIST_FILE, ImageTrack, PLAYLIST_FILE, Presentation, Segment,
     TextTrack, Track, VideoRendition,
 };
-use package::text::{Cue, TimestampMap, segments as text_segments};
+use package::text::{Cue, TimestampMap, segments as text_segments, segments_bytes};
 use package::{dash, hls};
 
 /// The HLS multivariant playlist.
@@ -20,6 +20,9 @@ pub(super) const HLS_FILE: &str = "index.m3u8";
 pub(super) const DASH_FILE: &str = "manifest.mpd";
 /// Folder of thumbnails and poster.
 pub(super) const IMAGES: &str = "images";
+
+/// Ticks of text in a second.
+const MILLISECONDS: u32 = 1000;
 
 /// Size of a sprite tile.
 const TILE: (u32, u32) = (128, 72);
@@ -147,13 +150,17 @@ fn text_durations(plan: &Plan) -> Vec<u64> {
     durations.filter(|duration| *duration > 0).collect()
 }
 
+/// Bytes of the cues in all segments of a text track.
+pub(super) fn captions_bytes(plan: &Plan, cues: &[Cue]) -> u64 {
+    segments_bytes(cues, MILLISECONDS, &text_durations(plan))
+}
+
 /// A text track, and its segments.
 pub(super) fn captions(
     plan: &Plan,
     text: &TextPlan,
     (cues, whole_bytes): (&[Cue], u64),
 ) -> (TextTrack, Vec<String>) {
-    const MILLISECONDS: u32 = 1000;
     let durations = text_durations(plan);
     let files = text_segments(cues, MILLISECONDS, &durations, TimestampMap::Zero);
     let segments = durations

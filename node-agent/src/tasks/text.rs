@@ -10,11 +10,16 @@ use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
 use crate::transfer::{digest_aside, retrying};
 use crate::worker::message::Work;
+use crate::worker::wire::TEXT_BYTES_MAX;
 use bytes::Bytes;
 use model::facts::TextFacts;
-use model::plan::TextPlan;
+use model::plan::{Plan, TextPlan};
 use model::source::TextOrigin;
 use model::{Failure, FailureKind, content_key};
+use package::text::Cue;
+
+/// Longest segments of a track together: those of a file of the longest that may be, each cue in eight.
+const SEGMENTS_BYTES_MAX: u64 = 8 * TEXT_BYTES_MAX as u64;
 
 pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Result<Outcome, Stop> {
     let loaded = context.pinned_plan(&attempt.task().job).await?;
@@ -67,7 +72,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         ..made
     };
     planned(&facts).map_err(wrong)?;
-    claims::text(&facts, &sent).map_err(wrong)?;
+    let cues = claims::text(&facts, &sent).map_err(wrong)?;
+    refuse_crowds(plan, &cues)?;
     let sha256 = digest_aside(sent.clone()).await?;
     if sha256 != facts.sha256 {
         return Err(wrong(format!("facts name {}, sent was {sha256}", facts.sha256)).into());
@@ -88,6 +94,64 @@ fn check_planned(facts: &TextFacts, track: &TextPlan) -> Claim {
     Ok(())
 }
 
+/// A cue is written into every segment that it overlaps, so a small file of long cues can make segments
+/// that no memory holds.
+fn refuse_crowds(plan: &Plan, cues: &[Cue]) -> Result<(), Failure> {
+    let bytes = describe::captions_bytes(plan, cues);
+    if bytes <= SEGMENTS_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "cues of {bytes} bytes in all segments that they overlap; up to {SEGMENTS_BYTES_MAX} may be"
+    );
+    Err(Failure::new(FailureKind::Unsupported, "text", message))
+}
+
 fn wrong(message: String) -> Failure {
     Failure::new(FailureKind::NodeFault, "text", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::profile::Profile;
+    use model::{JobId, Rational, TenantId, TitleId};
+
+    /// Two hours of sound alone in segments of four seconds.
+    fn plan() -> Plan {
+        let borders = (1..=1800).map(|segment| Rational::whole(4 * segment));
+        Plan {
+            job: JobId::new("job").unwrap(),
+            tenant: TenantId::new("tenant").unwrap(),
+            title: TitleId::new("title").unwrap(),
+            source_url: String::new(),
+            source_sha256: String::new(),
+            source_size_bytes: 0,
+            profile: Profile::built_in("preview").unwrap(),
+            builds: model::plan::BuildIds::new(),
+            video: None,
+            audio: Vec::new(),
+            text: Vec::new(),
+            tile_frames: 0,
+            duration: Rational::whole(7200),
+            audio_borders: borders.collect(),
+        }
+    }
+
+    fn cues(count: u64, seconds: u64) -> Vec<Cue> {
+        let cue = |number| Cue {
+            start_ms: number * 10,
+            end_ms: number * 10 + seconds * 1000,
+            settings: String::new(),
+            text: "a line of a song".to_owned(),
+        };
+        (0..count).map(cue).collect()
+    }
+
+    #[test]
+    fn many_cues_are_taken_and_those_that_crowd_all_segments_are_no_nodes_fault() {
+        refuse_crowds(&plan(), &cues(300_000, 3)).unwrap();
+        let crowd = refuse_crowds(&plan(), &cues(80_000, 7200)).unwrap_err();
+        assert_eq!(crowd.kind, FailureKind::Unsupported, "{crowd}");
+    }
 }

@@ -13,6 +13,9 @@ pub(crate) const HEADER_BYTES_MAX: u32 = 1 << 20;
 /// Longest payload: a segment of ten seconds at 200 Mb/s, the most that a profile may ask for.
 pub(crate) const PAYLOAD_BYTES_MAX: u32 = 256 << 20;
 
+/// Longest text file, read or made: two hundred thousand cues of 160 bytes.
+pub(crate) const TEXT_BYTES_MAX: u32 = 32 << 20;
+
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Frame {

@@ -3,7 +3,7 @@
 use super::child::Link;
 use super::message::{Request, Said, Tiles, Work};
 use super::ranges::RangeSource;
-use super::wire::{Frame, WireError};
+use super::wire::{Frame, TEXT_BYTES_MAX, WireError};
 use libav::ByteSource;
 use model::facts::PictureFacts;
 use model::plan::{Plan, TextPlan};
@@ -13,9 +13,6 @@ use pipeline::{Output, TextInput};
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
-
-/// Longest text file: 86,400 cues of 400 bytes.
-const SIDECAR_BYTES_MAX: u64 = 32 << 20;
 
 /// Frames that follow a request.
 pub(super) fn followers(work: &Work) -> u32 {
@@ -137,6 +134,7 @@ fn text(
         TextInput::Source(source)
     };
     let (facts, file) = pipeline::run_text(plan, index, input)?;
+    within_bounds(file.len() as u64)?;
     link.say(
         &Said::Piece {
             output: facts.id.clone(),
@@ -147,12 +145,18 @@ fn text(
     json(&facts)
 }
 
+/// A text longer than the bound is the source's, and nobody's fault.
+fn within_bounds(bytes: u64) -> Result<(), Failure> {
+    if bytes <= u64::from(TEXT_BYTES_MAX) {
+        return Ok(());
+    }
+    let message = format!("a text file of {bytes} bytes; up to {TEXT_BYTES_MAX} may be");
+    Err(Failure::new(FailureKind::Unsupported, "text", message))
+}
+
 fn whole(source: &mut dyn ByteSource) -> Result<Vec<u8>, Failure> {
     let length = source.len();
-    if length > SIDECAR_BYTES_MAX {
-        let message = format!("a text file of {length} bytes; up to {SIDECAR_BYTES_MAX} are read");
-        return Err(Failure::new(FailureKind::Unsupported, "text", message));
-    }
+    within_bounds(length)?;
     // At most 32 MiB.
     let mut bytes = vec![0; length as usize];
     let mut filled = 0;

@@ -28,11 +28,8 @@ pub struct Parsed {
     pub encoding: Encoding,
 }
 
-/// Most cues of a file: a cue a second for a day.
-const CUES_MAX: usize = 86_400;
-
-/// Reads SubRip or WebVTT; the latter begins with `WEBVTT`. Fails on UTF-16, on NUL bytes and on more
-/// than 86,400 cues.
+/// Reads SubRip or WebVTT; the latter begins with `WEBVTT`. Fails on UTF-16 and on NUL bytes. What it
+/// takes is bounded by the file: a cue of it has 15 bytes at least, and takes some hundred in memory.
 pub fn parse(bytes: &[u8]) -> Result<Parsed> {
     let (text, encoding) = decode(bytes)?;
     let is_webvtt = text
@@ -55,11 +52,6 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed> {
             .take_while(|line| !line.trim().is_empty())
             .count();
         read_block(&lines[at..at + length], at, is_webvtt, &mut parsed);
-        if parsed.cues.len() > CUES_MAX {
-            return Err(Error::unsupported(format!(
-                "a text file with more than {CUES_MAX} cues"
-            )));
-        }
         at += length;
     }
     parsed.cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));

@@ -74,6 +74,13 @@ fn latin_1_is_read_and_said() {
 }
 
 #[test]
+fn more_cues_than_seconds_of_a_day_are_read() {
+    let cues = "\n00:00.000 --> 00:01.000\nx\n".repeat(90_000);
+    let parsed = parse(format!("WEBVTT\n{cues}").as_bytes()).unwrap();
+    assert_eq!(parsed.cues.len(), 90_000);
+}
+
+#[test]
 fn clipping_moves_the_zero_and_ends_with_the_title() {
     let cues = [
         cue(500, 1500, "a"),
@@ -128,6 +135,26 @@ proptest! {
         let again = parse(whole(&once.cues, TimestampMap::Absent).as_bytes()).unwrap();
         prop_assert_eq!(&once.cues, &again.cues);
         prop_assert!(again.skipped_lines.is_empty());
+    }
+
+    #[test]
+    fn a_cue_is_in_the_segments_that_it_overlaps_and_in_no_other(
+        start_ms in 0_u64..50,
+        lasts_ms in 0_u64..50,
+        durations in proptest::collection::vec(0_u64..30, 0..8),
+    ) {
+        // Ticks of two milliseconds.
+        let cue = cue(start_ms, start_ms + lasts_ms, "shown");
+        let files = segments(std::slice::from_ref(&cue), 500, &durations, TimestampMap::Absent);
+        let mut from = 0;
+        for (file, duration) in files.iter().zip(&durations) {
+            let to = from + 2 * duration;
+            let overlaps = cue.start_ms < to && cue.end_ms > from;
+            prop_assert_eq!(file.contains("shown"), overlaps, "{} to {}", from, to);
+            from = to;
+        }
+        let written: usize = files.iter().map(|file| file.len() - "WEBVTT\n".len()).sum();
+        prop_assert_eq!(segments_bytes(&[cue], 500, &durations), written as u64);
     }
 
     #[test]

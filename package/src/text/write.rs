@@ -4,6 +4,7 @@
 
 use super::cue::Cue;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// Whether a file says how its times relate to the media's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,44 +28,82 @@ pub(super) fn timestamp(milliseconds: u64) -> String {
 
 /// All cues in one file, in the given order.
 pub fn whole(cues: &[Cue], map: TimestampMap) -> String {
-    file(cues.iter(), map)
-}
-
-fn file<'a>(cues: impl Iterator<Item = &'a Cue>, map: TimestampMap) -> String {
-    let mut file = "WEBVTT\n".to_owned();
-    if map == TimestampMap::Zero {
-        file.push_str("X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n");
-    }
+    let mut file = header(map);
     for cue in cues {
-        let (start, end) = (timestamp(cue.start_ms), timestamp(cue.end_ms));
-        let space = if cue.settings.is_empty() { "" } else { " " };
-        writeln!(
-            file,
-            "\n{start} --> {end}{space}{}\n{}",
-            cue.settings, cue.text
-        )
-        .expect("writing to a string cannot fail");
+        file.push_str(&written(cue));
     }
     file
+}
+
+fn header(map: TimestampMap) -> String {
+    let mut header = "WEBVTT\n".to_owned();
+    if map == TimestampMap::Zero {
+        header.push_str("X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n");
+    }
+    header
+}
+
+fn written(cue: &Cue) -> String {
+    let (start, end) = (timestamp(cue.start_ms), timestamp(cue.end_ms));
+    let space = if cue.settings.is_empty() { "" } else { " " };
+    let mut written = String::new();
+    writeln!(
+        written,
+        "\n{start} --> {end}{space}{}\n{}",
+        cue.settings, cue.text
+    )
+    .expect("writing to a string cannot fail");
+    written
+}
+
+/// Where segments end, and between them the segments that cues overlap.
+struct Borders {
+    /// Ends in thousandths of a tick.
+    ends: Vec<u128>,
+    timescale: u128,
+}
+
+impl Borders {
+    fn new(timescale: u32, durations: &[u64]) -> Self {
+        let mut end = 0_u128;
+        let ends = durations.iter().map(|&duration| {
+            end += u128::from(duration) * 1000;
+            end
+        });
+        Self {
+            ends: ends.collect(),
+            timescale: u128::from(timescale),
+        }
+    }
+
+    /// The segments that a cue overlaps.
+    fn of(&self, cue: &Cue) -> Range<usize> {
+        let start = u128::from(cue.start_ms) * self.timescale;
+        let end = u128::from(cue.end_ms) * self.timescale;
+        let first = self.ends.partition_point(|&border| border <= start);
+        let last = self.ends.partition_point(|&border| border < end);
+        first..self.ends.len().min(last + 1).max(first)
+    }
+}
+
+/// Bytes of all cues in the segments of the same arguments, without making them: cues that overlap many
+/// segments make them far larger than the one file.
+pub fn segments_bytes(cues: &[Cue], timescale: u32, durations: &[u64]) -> u64 {
+    let borders = Borders::new(timescale, durations);
+    let bytes = |cue| borders.of(cue).len() as u64 * written(cue).len() as u64;
+    cues.iter().map(bytes).sum()
 }
 
 /// One file for each segment of `durations` (in ticks of `timescale`); a segment without cues is a
 /// file with a header only.
 pub fn segments(cues: &[Cue], timescale: u32, durations: &[u64], map: TimestampMap) -> Vec<String> {
-    let thousandth = |ticks: u128| ticks * 1000;
-    let timescale = u128::from(timescale);
-    let mut start = 0_u128;
-    durations
-        .iter()
-        .map(|&duration| {
-            let end = start + u128::from(duration);
-            let overlaps = |cue: &&Cue| {
-                u128::from(cue.start_ms) * timescale < thousandth(end)
-                    && u128::from(cue.end_ms) * timescale > thousandth(start)
-            };
-            let text = file(cues.iter().filter(overlaps), map);
-            start = end;
-            text
-        })
-        .collect()
+    let borders = Borders::new(timescale, durations);
+    let mut files = vec![header(map); durations.len()];
+    for cue in cues {
+        let text = written(cue);
+        for file in &mut files[borders.of(cue)] {
+            file.push_str(&text);
+        }
+    }
+    files
 }
