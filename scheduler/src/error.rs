@@ -45,6 +45,12 @@ pub enum Error {
         /// How many may be.
         limit: u64,
     },
+    /// The end of a job is to be told, and too much waits to be told already.
+    #[error("too many notices wait for {receiver} to tell it the end of a job; it is told later")]
+    Untold {
+        /// Tenant and origin.
+        receiver: String,
+    },
     /// The store does not know it yet: it is being told of the jobs in storage.
     #[error("recovering: {done} of {all} jobs were looked at; ask again later")]
     Recovering {
@@ -84,7 +90,7 @@ impl Error {
             | Self::NotFound { .. }
             | Self::NotYours { .. }
             | Self::Config { .. } => FailureKind::Policy,
-            Self::Full { .. } => FailureKind::Exhausted,
+            Self::Full { .. } | Self::Untold { .. } => FailureKind::Exhausted,
             Self::Recovering { .. } => FailureKind::Transient,
             Self::Wire(error) => error.kind(),
             Self::Store(error) => error.kind(),

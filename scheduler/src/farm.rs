@@ -78,7 +78,7 @@ impl Farm {
         }
         if taken && advance.from != advance.to {
             info!(job_id = %job, from = %advance.from, to = %advance.to, "job changed phase");
-            // The end of a job is announced with its report, which is owed until it is written.
+            // The end of a job is announced when it has come to rest, as often as that takes.
             if !advance.to.is_final()
                 && let Err(error) = self.announce(job).await
             {

@@ -287,12 +287,14 @@ pub trait Store: Send + Sync + 'static {
     async fn drop_dead(&self, chunk: &ChunkId) -> Result<()>;
 
     /// Queues a notice about a job for its receiver, unless one of this version of the job or of a later
-    /// one was queued before, so also on a repetition.
+    /// one was queued before, so also on a repetition. Where there is no room, one that tells of an end
+    /// takes the place of the receiver's oldest that does not and that is not its first.
     async fn post(&self, notice: &Notice) -> Result<Posted>;
 
     /// The first notice of the receiver that is due for longest, and holds that receiver for `hold`, so
     /// that it gets one notice at a time and in order. `None` when none is due. A repetition finds
-    /// another receiver or none; the first comes again after its hold.
+    /// another receiver or none; the first comes again after its hold. A receiver whose queue was lost is
+    /// forgotten.
     async fn deliver(&self, hold: Duration) -> Result<Option<Delivery>>;
 
     /// Takes a notice off the queue of its receiver, which is due at once with what is left. Does

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Notices that may wait in all; with two kilobytes each they fill forty megabytes.
 pub(crate) const NOTICES_MAX: usize = 20_000;
 
+/// Notices that may wait for all receivers of one tenant: nobody can fill the store for the others by
+/// naming many receivers.
+pub(crate) const TENANT_NOTICES_MAX: usize = 5_000;
+
 /// Notices that may wait for one receiver: a receiver that is away for some hours finds them all.
 pub(crate) const RECEIVER_NOTICES_MAX: usize = 1_000;
 
@@ -17,12 +21,21 @@ pub struct Notice {
     pub job: JobId,
     /// Version of the job. One that was posted is not posted again, nor is an older one.
     pub version: u64,
-    /// Whose queue it waits in.
+    /// Whose queue it waits in. Up to its first space it is the name of the tenant.
     pub receiver: String,
+    /// Whether it tells of the end of the job: then it takes the place of one that does not, where its
+    /// receiver has no room.
+    #[serde(default)]
+    pub ends: bool,
     /// Where it is sent.
     pub url: String,
     /// What is sent.
     pub body: String,
+}
+
+/// The tenant whose receiver it is.
+pub(crate) fn tenant_of(receiver: &str) -> &str {
+    receiver.split(' ').next().unwrap_or_default()
 }
 
 /// Answer to [`crate::Store::post`].
@@ -32,7 +45,8 @@ pub enum Posted {
     New,
     /// This version of the job or a later one was posted before; nothing was changed.
     Known,
-    /// Too many wait, for this receiver or in all; nothing was changed.
+    /// Too many wait, for this receiver, for its tenant or in all, and if this one tells of an end, then
+    /// so do those of this receiver. Nothing was changed, so that it can be posted later.
     Full,
 }
 

@@ -102,6 +102,9 @@ contract! {
         a_receiver_that_fails_waits_and_no_other_does,
         a_version_is_posted_once,
         queues_of_notices_are_bounded,
+        a_tenant_fills_no_more_than_its_part,
+        the_end_of_a_job_takes_the_place_of_what_passes,
+        a_receiver_whose_queue_is_lost_holds_up_nobody,
     }
     farm {
         sixteen_workers_commit_each_unit_once,

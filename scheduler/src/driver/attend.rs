@@ -4,8 +4,9 @@
 use super::{look, perform, trouble};
 use crate::farm::Farm;
 use crate::lifecycle::decide;
-use crate::{Error, Result};
+use crate::{Error, Result, webhook};
 use model::JobId;
+use model::job::JobRecord;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use store::Attention;
@@ -60,7 +61,7 @@ async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
         let view = look::look(farm, job).await?;
         let actions = decide(&view);
         if actions.is_empty() {
-            return Ok(());
+            return rest(farm, &view.job).await;
         }
         for action in &actions {
             debug!(job_id = %job, phase = %view.job.phase, ?action, "decided");
@@ -76,6 +77,15 @@ async fn drive(farm: &Farm, job: &JobId) -> Result<()> {
     })
 }
 
+/// What is left to do for a job that has come to rest: to tell of its end. Its report is written before, so
+/// that a receiver without room keeps no job from having ended.
+async fn rest(farm: &Farm, job: &JobRecord) -> Result<()> {
+    match job.phase.is_final() {
+        true => webhook::announce(farm, job).await,
+        false => Ok(()),
+    }
+}
+
 /// Sees to it that the job comes back later, unless it was given up. Answers whether the job may be
 /// settled.
 async fn come_back(farm: &Farm, job: &JobId, error: &Error) -> bool {
@@ -85,3 +95,6 @@ async fn come_back(farm: &Farm, job: &JobId, error: &Error) -> bool {
         None => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use crate::farm::Farm;
 use crate::lifecycle::{Action, JobView};
 use crate::policy::plan;
 use crate::publish::Outcome;
-use crate::{Error, Result, publish, webhook};
+use crate::{Error, Result, publish};
 use model::catalog::Report;
 use model::job::{JobRecord, Phase};
 use model::plan::{Plan, Probed, Ticket};
@@ -134,9 +134,8 @@ async fn fail(farm: &Farm, job: &JobRecord, failure: Failure) -> Result<ControlF
     Ok(ControlFlow::Break(()))
 }
 
-/// Announces that a job has ended and writes what came of it.
+/// Writes what came of a job that has ended.
 pub(crate) async fn report(farm: &Farm, job: &JobRecord) -> Result<()> {
-    webhook::announce(farm, job).await?;
     let published = match job.phase {
         Phase::Published => publish::title(farm.storage(), &job.title).await.ok(),
         _ => None,

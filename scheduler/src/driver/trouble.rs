@@ -102,14 +102,17 @@ fn lasts(error: &Error) -> bool {
                 | storage::Error::Full { .. }
         ),
         Error::Store(error) => !matches!(error, store::Error::Unavailable { .. }),
-        Error::Full { .. } => false,
+        Error::Full { .. } | Error::Untold { .. } => false,
         _ => true,
     }
 }
 
-/// Whether storage has no room for what a scheduler writes.
+/// Whether there is no room for what a scheduler writes.
 fn is_full(error: &Error) -> bool {
-    matches!(error, Error::Storage(storage::Error::Full { .. }))
+    matches!(
+        error,
+        Error::Storage(storage::Error::Full { .. }) | Error::Untold { .. }
+    )
 }
 
 /// Fails a job; answers false when it had ended before.

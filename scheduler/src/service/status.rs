@@ -28,7 +28,7 @@ fn code(error: &Error) -> Code {
         Error::Conflict { .. } => Code::FailedPrecondition,
         Error::NotFound { .. } => Code::NotFound,
         Error::NotYours { .. } => Code::PermissionDenied,
-        Error::Full { .. } => Code::ResourceExhausted,
+        Error::Full { .. } | Error::Untold { .. } => Code::ResourceExhausted,
         Error::Recovering { .. } => Code::Unavailable,
         Error::Config { .. } => Code::Internal,
         Error::Store(error) => match error {

@@ -12,8 +12,8 @@ pub use targets::Targets;
 
 pub(crate) use sender::run;
 
-use crate::Result;
 use crate::farm::Farm;
+use crate::{Error, Result};
 use model::job::JobRecord;
 use model::layout;
 use model::plan::Ticket;
@@ -43,7 +43,8 @@ impl Notice {
     }
 }
 
-/// Queues a notice of a job's phase for whom its ticket names. Doing it twice is doing it once.
+/// Queues a notice of a job's phase for whom its ticket names. Doing it twice is doing it once. Where
+/// there is no room, a notice on the way is dropped, and the end of a job is [`Error::Untold`].
 pub(crate) async fn announce(farm: &Farm, job: &JobRecord) -> Result<()> {
     let path = layout::ticket(&job.id);
     let ticket = match farm.storage().find_json::<Ticket>(&path).await {
@@ -63,10 +64,15 @@ pub(crate) async fn announce(farm: &Farm, job: &JobRecord) -> Result<()> {
         job: job.id.clone(),
         version: job.version,
         receiver: receiver(job, &url),
+        ends: job.phase.is_final(),
         url,
         body,
     };
     match farm.store().post(&notice).await {
+        Ok(Posted::Full) if notice.ends => {
+            let receiver = notice.receiver;
+            return Err(Error::Untold { receiver });
+        }
         Ok(Posted::Full) => {
             warn!(job_id = %job.id, "too many notices wait for this receiver, one was dropped");
         }

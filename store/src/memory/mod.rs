@@ -41,6 +41,12 @@ impl MemoryStore {
         }
     }
 
+    /// Loses the queue of a receiver and nothing else.
+    #[cfg(test)]
+    pub(crate) fn lose_queue(&self, receiver: &str) {
+        self.with(|state, _| state.lose_queue(receiver));
+    }
+
     /// Runs one operation under the lock, with the time at which it happens.
     fn with<T>(&self, operation: impl FnOnce(&mut State, u64) -> T) -> T {
         let mut state = self.state.lock();

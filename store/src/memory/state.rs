@@ -38,8 +38,9 @@ pub(super) struct State {
     pub(super) receivers: BTreeMap<String, Receiver>,
     /// Receivers with a queue, by the time from which they may be served.
     pub(super) deliveries: Ordered<String>,
-    /// Notices of all receivers.
+    /// Notices of all receivers, and those of each tenant's.
     pub(super) notices: usize,
+    pub(super) tenant_notices: BTreeMap<String, usize>,
 }
 
 /// A registered node.

@@ -10,7 +10,7 @@ local tag = KEYS[1] .. ':'
 local key = {
   -- string: epoch of new tokens; counters of grants and accepted jobs
   epoch = tag .. 'epoch', grants = tag .. 'grants', accepted = tag .. 'accepted',
-  -- hash: work of queued and held chunks: queued, units, micros; and notices
+  -- hash: work of queued and held chunks: queued, units, micros
   totals = tag .. 'totals',
   -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
   jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
@@ -20,6 +20,8 @@ local key = {
   delayed = tag .. 'delayed', leases = tag .. 'leases', dead = tag .. 'dead',
   -- sorted set: receivers by the time from which they may be served; hash: how often each was put off
   deliveries = tag .. 'deliveries', failures = tag .. 'failures',
+  -- hash: how many notices wait: in all, of each tenant and of each receiver
+  lengths = tag .. 'lengths',
   -- sorted set: nodes by last sign of life
   seen = tag .. 'seen',
 }
@@ -40,7 +42,7 @@ function key.rich(builds) return tag .. 'rich:' .. builds end
 -- hash; set of the chunks that it holds
 function key.node(id) return tag .. 'node:' .. id end
 function key.holds(node) return tag .. 'holds:' .. node end
--- list: time, version, job and JSON of the notices that wait for a receiver
+-- list: time, version, job, `end` where it tells of one, and JSON of what waits for a receiver
 function key.notices(receiver) return tag .. 'notices:' .. receiver end
 -- sorted set: nodes with these builds ('' for all) that do not drain, by last sign of life
 function key.able(builds) return tag .. 'able:' .. builds end

@@ -4,7 +4,7 @@ use super::RedisStore;
 use super::wire::{self, Fields, TaskAnswer};
 use crate::clock::milliseconds;
 use crate::error::Result;
-use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX};
+use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
     self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS,
 };
@@ -305,7 +305,9 @@ impl Store for RedisStore {
             notice.version,
             notice.receiver,
             wire::json(notice),
+            if notice.ends { "end " } else { "" },
             RECEIVER_NOTICES_MAX,
+            TENANT_NOTICES_MAX,
             NOTICES_MAX,
         )?;
         match answer.as_str() {

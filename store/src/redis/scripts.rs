@@ -7,6 +7,7 @@ const CLOCK: &str = include_str!("scripts/fragments/clock.lua");
 const RECORDS: &str = include_str!("scripts/fragments/records.lua");
 const CHUNKS: &str = include_str!("scripts/fragments/chunks.lua");
 const TASKS: &str = include_str!("scripts/fragments/tasks.lua");
+const NOTICES: &str = include_str!("scripts/fragments/notices.lua");
 const NODES: &str = include_str!("scripts/fragments/nodes.lua");
 
 /// Lets the contract suite move the time of a cell forward instead of sleeping.
@@ -60,9 +61,9 @@ scripts! {
     drain: [NODES],
     dead: [CHUNKS],
     drop_dead: [CHUNKS],
-    post: [],
-    deliver: [],
-    delivered: [],
+    post: [NOTICES],
+    deliver: [NOTICES],
+    delivered: [NOTICES],
     put_off: [],
     depth: [],
 }

@@ -23,16 +23,17 @@ pub(super) struct Fixture {
 }
 
 enum Time {
-    Manual(Arc<ManualClock>),
+    Manual(Arc<ManualClock>, Arc<MemoryStore>),
     Redis(Server),
 }
 
 impl Fixture {
     pub(super) fn memory() -> Self {
         let clock = Arc::new(ManualClock::new(1_790_000_000_000));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
         Self {
-            store: Arc::new(MemoryStore::new(clock.clone())),
-            time: Time::Manual(clock),
+            store: store.clone(),
+            time: Time::Manual(clock, store),
         }
     }
 
@@ -48,7 +49,7 @@ impl Fixture {
     /// The same server behind another connection, with another epoch.
     pub(super) async fn reopen(&self, epoch: u32) -> Option<RedisStore> {
         match &self.time {
-            Time::Manual(_) => None,
+            Time::Manual(..) => None,
             Time::Redis(server) => {
                 Some(RedisStore::open(&server.url(), CELL, epoch).await.unwrap())
             }
@@ -58,7 +59,7 @@ impl Fixture {
     /// Kills the server and starts it again over its files; false where there is no server.
     pub(super) fn kill_and_restart(&self) -> bool {
         match &self.time {
-            Time::Manual(_) => false,
+            Time::Manual(..) => false,
             Time::Redis(server) => {
                 server.kill_and_restart();
                 true
@@ -81,6 +82,20 @@ impl Fixture {
         true
     }
 
+    /// Loses the queue of a receiver and nothing else, as a server does that evicts keys.
+    pub(super) async fn lose_queue(&self, receiver: &str) {
+        match &self.time {
+            Time::Manual(_, store) => store.lose_queue(receiver),
+            Time::Redis(server) => {
+                let mut connection = Self::connection(server).await;
+                let mut command = redis::cmd("DEL");
+                command.arg(format!("{{magpie:{CELL}}}:notices:{receiver}"));
+                let lost: u64 = command.query_async(&mut connection).await.unwrap();
+                assert_eq!(lost, 1);
+            }
+        }
+    }
+
     async fn connection(server: &Server) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(server.url()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
@@ -89,7 +104,7 @@ impl Fixture {
     /// Lets time go by.
     pub(super) async fn pass(&self, time: Duration) {
         match &self.time {
-            Time::Manual(clock) => clock.advance(time),
+            Time::Manual(clock, _) => clock.advance(time),
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("INCRBY");
@@ -104,7 +119,7 @@ impl Fixture {
     /// Every key of the server; empty for memory.
     pub(super) async fn keys(&self) -> Vec<String> {
         match &self.time {
-            Time::Manual(_) => Vec::new(),
+            Time::Manual(..) => Vec::new(),
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("KEYS");

@@ -1,7 +1,7 @@
 //! What holds for notices that wait for their receivers.
 
 use super::fixture::{Fixture, SECOND};
-use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX};
+use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::{Delivery, Error, Notice, Posted};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ fn notice(job: &str, version: u64, receiver: &str) -> Notice {
         job: job.parse().unwrap(),
         version,
         receiver: receiver.to_owned(),
+        ends: false,
         url: format!("https://{receiver}/hook?a=b c"),
         body: format!("{{\"of\": \"{job}\", \"lines\": \"one\\ntwo\"}}"),
     }
@@ -19,6 +20,14 @@ fn notice(job: &str, version: u64, receiver: &str) -> Notice {
 
 async fn post(f: &Fixture, job: &str, version: u64, receiver: &str) -> Posted {
     let notice = notice(job, version, receiver);
+    f.store.post(&notice).await.unwrap()
+}
+
+async fn post_end(f: &Fixture, job: &str, version: u64, receiver: &str) -> Posted {
+    let notice = Notice {
+        ends: true,
+        ..notice(job, version, receiver)
+    };
     f.store.post(&notice).await.unwrap()
 }
 
@@ -107,4 +116,70 @@ pub(super) async fn queues_of_notices_are_bounded(f: &Fixture) {
     let first = deliver(f).await.unwrap();
     f.store.delivered(&first).await.unwrap();
     assert_eq!(post(f, "j1", version + 1, "another").await, Posted::New);
+}
+
+pub(super) async fn a_tenant_fills_no_more_than_its_part(f: &Fixture) {
+    f.submit("j1", 50, &[]).await;
+    let receivers = TENANT_NOTICES_MAX / RECEIVER_NOTICES_MAX;
+    let mut version = 0;
+    for receiver in 0..receivers {
+        let name = format!("acme r{receiver}");
+        for _ in 0..RECEIVER_NOTICES_MAX {
+            version += 1;
+            assert_eq!(post(f, "j1", version, &name).await, Posted::New);
+        }
+    }
+    assert_eq!(post(f, "j1", version + 1, "acme r9").await, Posted::Full);
+    assert_eq!(post(f, "j1", version + 1, "other r9").await, Posted::New);
+    let first = deliver(f).await.unwrap();
+    f.store.delivered(&first).await.unwrap();
+    assert_eq!(post(f, "j1", version + 2, "acme r9").await, Posted::New);
+    assert_eq!(post(f, "j1", version + 3, "acme r9").await, Posted::Full);
+}
+
+pub(super) async fn the_end_of_a_job_takes_the_place_of_what_passes(f: &Fixture) {
+    let most = RECEIVER_NOTICES_MAX as u64;
+    f.submit("j1", 50, &[]).await;
+    assert_eq!(post_end(f, "j1", 1, "a").await, Posted::New);
+    for version in 2..=most {
+        assert_eq!(post(f, "j1", version, "a").await, Posted::New);
+    }
+    let first = deliver(f).await.unwrap();
+    assert_eq!(post(f, "j1", most + 1, "a").await, Posted::Full);
+    for version in most + 1..2 * most {
+        assert_eq!(post_end(f, "j1", version, "a").await, Posted::New);
+        assert_eq!(post(f, "j1", version + 1, "a").await, Posted::Full);
+    }
+    assert_eq!(post_end(f, "j1", 2 * most, "a").await, Posted::Full);
+    f.store.delivered(&first).await.unwrap();
+    assert_eq!(post_end(f, "j1", 2 * most, "a").await, Posted::New);
+    for version in most + 1..=2 * most {
+        let next = deliver(f).await.unwrap();
+        assert_eq!((next.notice.version, next.notice.ends), (version, true));
+        f.store.delivered(&next).await.unwrap();
+    }
+    assert_eq!(deliver(f).await, None);
+}
+
+pub(super) async fn a_receiver_whose_queue_is_lost_holds_up_nobody(f: &Fixture) {
+    f.submit("j1", 50, &[]).await;
+    let mut version = 0;
+    for receiver in 0..TENANT_NOTICES_MAX / RECEIVER_NOTICES_MAX {
+        let name = format!("acme r{receiver}");
+        for _ in 0..RECEIVER_NOTICES_MAX {
+            version += 1;
+            post(f, "j1", version, &name).await;
+        }
+    }
+    f.lose_queue("acme r0").await;
+    f.lose_queue("acme r1").await;
+    let first = deliver(f).await.unwrap();
+    assert_eq!(first.notice.receiver, "acme r2");
+    for receiver in ["acme r0", "acme r1"] {
+        for _ in 0..RECEIVER_NOTICES_MAX {
+            version += 1;
+            assert_eq!(post(f, "j1", version, receiver).await, Posted::New);
+        }
+    }
+    assert_eq!(post(f, "j1", version + 1, "acme r9").await, Posted::Full);
 }
