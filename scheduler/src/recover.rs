@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use storage::Storage;
 use store::Submitted;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -27,7 +28,8 @@ const AT_ONCE: usize = 16;
 /// Jobs between two lines in the log.
 const TOLD_EVERY: u64 = 1_000;
 
-/// The number that makes tokens of a rebuilt store greater than those of the lost one: `epoch.json`.
+/// The number that makes tokens and versions of a rebuilt store greater than those of the lost one:
+/// `epoch.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The number; a store that was never rebuilt has 1.
@@ -50,13 +52,26 @@ pub async fn current_epoch(storage: &Storage) -> Result<u32> {
 /// memory store, grants anything. An error that may pass is met with up to two more tries; one that was
 /// carried out all the same raises the epoch twice, which harms nobody.
 pub async fn raise_epoch(storage: &Storage) -> Result<u32> {
+    persist(async || next_epoch(storage).await).await
+}
+
+async fn next_epoch(storage: &Storage) -> Result<u32> {
     let raise = |old: Option<Epoch>| {
         Some(Epoch {
             epoch: old.unwrap_or_default().epoch.saturating_add(1),
         })
     };
-    let raised = persist(async || Ok(storage.update_json(layout::EPOCH, raise).await?)).await?;
+    let raised = storage.update_json(layout::EPOCH, raise).await?;
     Ok(raised.unwrap_or_default().epoch)
+}
+
+/// Gives the store an epoch that none had before, because it lost a job: what it says of that job from now
+/// on must be newer than all it said before.
+pub(crate) async fn renew_epoch(farm: &Farm) -> Result<()> {
+    let epoch = next_epoch(farm.storage()).await?;
+    farm.store().raise_epoch(epoch).await?;
+    info!(epoch, "store has lost a job and gets a new epoch");
+    Ok(())
 }
 
 /// Calls until it succeeds, fails for good or has failed [`TRIES`] times, with growing waits between.
@@ -136,8 +151,9 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     let all = names.len() as u64;
     let mut recovered = Recovered::default();
     let jobs = names.into_iter().filter_map(|name| JobId::new(name).ok());
-    let mut looks =
-        futures::stream::iter(jobs.map(|job| look_at(farm, job))).buffer_unordered(AT_ONCE);
+    let renewed = OnceCell::new();
+    let looks = jobs.map(|job| look_at(farm, job, &renewed));
+    let mut looks = futures::stream::iter(looks).buffer_unordered(AT_ONCE);
     let mut done = 0;
     while let Some(found) = looks.next().await {
         match found? {
@@ -157,8 +173,8 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     Ok(recovered)
 }
 
-async fn look_at(farm: &Farm, job: JobId) -> Result<Found> {
-    match persist(async || recover_job(farm, &job).await).await {
+async fn look_at(farm: &Farm, job: JobId, renewed: &OnceCell<()>) -> Result<Found> {
+    match persist(async || recover_job(farm, &job, renewed).await).await {
         Err(Error::Storage(
             error @ (storage::Error::Corrupt { .. } | storage::Error::NotFound { .. }),
         )) => {
@@ -181,7 +197,7 @@ enum Found {
     Unreadable,
 }
 
-async fn recover_job(farm: &Farm, job: &JobId) -> Result<Found> {
+async fn recover_job(farm: &Farm, job: &JobId, renewed: &OnceCell<()>) -> Result<Found> {
     let storage = farm.storage();
     if storage.exists(&layout::report(job)).await? {
         return Ok(Found::Ended);
@@ -193,10 +209,21 @@ async fn recover_job(farm: &Farm, job: &JobId) -> Result<Found> {
         }
         kept => kept?,
     }
+    if !is_known(farm, job).await? {
+        renewed.get_or_try_init(|| renew_epoch(farm)).await?;
+    }
     Ok(match enter(farm, &ticket).await? {
         Submitted::New => Found::Submitted,
         Submitted::Exists => Found::Known,
     })
+}
+
+/// Whether the store knows a job.
+pub(crate) async fn is_known(farm: &Farm, job: &JobId) -> Result<bool> {
+    match farm.store().job(job).await {
+        Err(store::Error::NotFound { .. }) => Ok(false),
+        known => Ok(known.map(|_| true)?),
+    }
 }
 
 /// Gives a ticket's job to the store. With a plan there is nothing to probe: the job goes on from it.

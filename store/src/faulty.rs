@@ -77,6 +77,10 @@ fn unavailable(reason: &str) -> Error {
 
 #[async_trait]
 impl<S: Store + ?Sized> Store for FaultyStore<S> {
+    async fn raise_epoch(&self, epoch: u32) -> Result<()> {
+        self.tried(self.inner.raise_epoch(epoch)).await
+    }
+
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
         self.tried(self.inner.submit(job, tasks)).await
     }

@@ -171,6 +171,10 @@ pub enum Steal {
 /// does is stated.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// Raises the epoch, never lowers it: tokens that are granted and versions of jobs that are submitted
+    /// from now on are greater than all of lower epochs. May be repeated.
+    async fn raise_epoch(&self, epoch: u32) -> Result<()>;
+
     /// Adds a job in phase `Probing` with its first tasks. A repetition answers `Exists`.
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted>;
 

@@ -27,6 +27,10 @@ pub(crate) const DRAIN_KEPT_MS: u64 = 60_000;
 /// due in one take: bounds what a take costs.
 pub(crate) const LOOK_MAX: usize = 32;
 
+/// Versions that a job has room for in one epoch: more than it has units and retries, and so few that
+/// those of a million epochs are numbers which a double, and so a script and a receiver, holds exactly.
+pub(crate) const EPOCH_VERSIONS: u64 = 1_000_000_000;
+
 /// Bits of a place that count chunks inside a job.
 const CHUNK_BITS: u32 = 20;
 /// Bits of a place that count jobs; with 7 bits of priority a place has 53 bits, which a double, the
@@ -40,6 +44,11 @@ pub(crate) fn place(priority: u8, job_number: u64, chunk_order: u64) -> u64 {
     let job = job_number.min((1 << JOB_BITS) - 1);
     let chunk = chunk_order.min((1 << CHUNK_BITS) - 1);
     (urgency << (JOB_BITS + CHUNK_BITS)) | (job << CHUNK_BITS) | chunk
+}
+
+/// The version of a job before its first change: above all that it had in a store with a lower epoch.
+pub(crate) fn first_version(epoch: u32) -> u64 {
+    u64::from(epoch.saturating_sub(1)) * EPOCH_VERSIONS
 }
 
 /// How many of `free` unclaimed units a thief gets: the second half, and a single one whole.

@@ -3,7 +3,7 @@
 use super::Handle;
 use crate::driver::{cancellation, report};
 use crate::publish::{Outcome, Settled, keep, outcome, reopen, settle};
-use crate::recover::enter;
+use crate::recover::{enter, renew_epoch};
 use crate::{Error, Result};
 use model::catalog::Report;
 use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
@@ -164,6 +164,7 @@ impl Handle {
         keep(farm.storage(), &ticket.title, &ticket.tenant).await?;
         reopen(farm.storage(), job, &ticket.title, settled).await?;
         farm.storage().delete(&layout::report(job)).await?;
+        renew_epoch(farm).await?;
         enter(farm, &ticket).await?;
         farm.work.notify_waiters();
         farm.attention.notify_one();

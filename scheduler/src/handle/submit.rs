@@ -3,13 +3,14 @@
 
 use super::Handle;
 use crate::policy::admission::{Admitted, Submission, admit};
-use crate::recover::enter;
+use crate::recover::{enter, is_known, renew_epoch};
 use crate::{Error, Result, publish};
 use model::job::JobRecord;
 use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use storage::Created;
 use tracing::{info, warn};
 
 /// Answer to a submission.
@@ -67,7 +68,10 @@ impl Handle {
             traceparent: admitted.traceparent,
             accepted_at_ms: now_ms,
         };
-        let ticket = self.write_ticket(&ticket).await?;
+        let (ticket, created) = self.write_ticket(&ticket).await?;
+        if created == Created::Existed && !is_known(farm, &ticket.job).await? {
+            renew_epoch(farm).await?;
+        }
         let entered = enter(farm, &ticket).await?;
         farm.work.notify_waiters();
         farm.attention.notify_one();
@@ -80,27 +84,30 @@ impl Handle {
     }
 
     /// Writes a ticket, and makes its title its tenant's; gives the ticket that there is.
-    async fn write_ticket(&self, ticket: &Ticket) -> Result<Ticket> {
+    async fn write_ticket(&self, ticket: &Ticket) -> Result<(Ticket, Created)> {
         let storage = self.farm.storage();
         let (title, tenant, job) = (&ticket.title, &ticket.tenant, &ticket.job);
         publish::claim(storage, title, tenant, job, ticket.accepted_at_ms).await?;
         let path = layout::ticket(job);
-        if let Err(error) = storage.put_json_if_absent(&path, ticket).await {
-            // A write whose answer was lost may have happened, and then the title is claimed rightly.
-            if matches!(storage.exists(&path).await, Ok(false))
-                && let Err(error) = publish::give_back(storage, title, job).await
-            {
-                warn!(%title, %error, "the claim of a title is void only later");
+        let created = match storage.put_json_if_absent(&path, ticket).await {
+            Ok(created) => created,
+            Err(error) => {
+                // A write whose answer was lost may have happened: then the title is claimed rightly.
+                if matches!(storage.exists(&path).await, Ok(false))
+                    && let Err(error) = publish::give_back(storage, title, job).await
+                {
+                    warn!(%title, %error, "the claim of a title is void only later");
+                }
+                return Err(error.into());
             }
-            return Err(error.into());
-        }
+        };
         match publish::keep(storage, title, tenant).await {
             Err(error @ Error::NotYours { .. }) => return Err(error),
             Err(error) => warn!(%title, %error, "a claim with a ticket stays a claim"),
             Ok(()) => {}
         }
         // Whoever came first decides: of two equal requests at once both get the same ticket.
-        Ok(storage.get_json(&path).await?)
+        Ok((storage.get_json(&path).await?, created))
     }
 
     async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {

@@ -8,6 +8,7 @@ use proto::v1::node_service_client::NodeServiceClient;
 use scheduler::Secret;
 use std::sync::Arc;
 use store::SystemClock;
+use store::memory::MemoryStore;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request};
 
@@ -62,7 +63,7 @@ async fn a_failed_job_can_be_led_back_after_the_store_was_lost() {
     let failure = Failure::new(FailureKind::BadInput, "probe", "moov box is missing");
     farm.spawn_node("n1", Script::refusing(failure));
     let job = farm.submit().await;
-    farm.reaches(&job, "failed").await;
+    let failed = farm.reaches(&job, "failed").await.job.unwrap();
     let id = JobId::new(job.clone()).unwrap();
     eventually("report", || async {
         let path = layout::report(&id);
@@ -71,9 +72,16 @@ async fn a_failed_job_can_be_led_back_after_the_store_was_lost() {
     .await;
     let storage = farm.stop().await;
 
-    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
+    let epoch = scheduler::current_epoch(&storage).await.unwrap();
+    let store = MemoryStore::with_epoch(Arc::new(SystemClock), epoch);
+    let farm = Farm::on(storage, Arc::new(SystemClock), |config| {
+        config.store = Arc::new(store);
+    })
+    .await;
     let retry = v1::RetryDeadJobRequest { job: job.clone() };
-    farm.client().retry_dead_job(retry.clone()).await.unwrap();
+    let led_back = farm.client().retry_dead_job(retry.clone()).await.unwrap();
+    let version = led_back.into_inner().version;
+    assert!(version > failed.version, "{version}");
     farm.spawn_node("n2", Script::passing());
     farm.reaches(&job, "published").await;
     let again = farm.client().retry_dead_job(retry).await.unwrap_err();

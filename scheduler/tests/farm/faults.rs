@@ -64,6 +64,9 @@ macro_rules! through {
 
 #[async_trait]
 impl Store for Faulty {
+    async fn raise_epoch(&self, epoch: u32) -> Result<()> {
+        through!(self, raise_epoch(epoch))
+    }
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
         through!(self, submit(job, tasks))
     }

@@ -8,6 +8,7 @@ use scheduler::{Secret, webhook};
 use std::sync::Arc;
 use std::time::Duration;
 use store::SystemClock;
+use store::memory::MemoryStore;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Code;
@@ -127,6 +128,33 @@ async fn a_notice_survives_the_scheduler_that_could_not_deliver_it() {
     })
     .await;
     assert_eq!(next_phase(&listener).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_a_job_go_on_rising_after_the_store_was_lost() {
+    let farm = Farm::start().await;
+    let job = farm.submit().await;
+    let mut node = farm.node("n1", Script::passing());
+    node.register().await;
+    let probe = node.take().await.unwrap();
+    node.finish(&probe).await;
+    let version = |detail: v1::JobDetail| detail.job.unwrap().version;
+    let mut last = version(farm.reaches(&job, "processing").await);
+    let mut epoch = scheduler::current_epoch(&farm.storage).await.unwrap();
+    let mut storage = farm.stop().await;
+    for _ in 0..2 {
+        // Nobody says that the store was lost: it has the epoch of the lost one.
+        let store = MemoryStore::with_epoch(Arc::new(SystemClock), epoch);
+        let farm = Farm::on(storage, Arc::new(SystemClock), |config| {
+            config.store = Arc::new(store);
+        })
+        .await;
+        let now = version(farm.reaches(&job, "processing").await);
+        assert!(now > last, "{now} after {last}");
+        last = now;
+        epoch = scheduler::current_epoch(&farm.storage).await.unwrap();
+        storage = farm.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

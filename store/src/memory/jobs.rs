@@ -17,7 +17,7 @@ impl State {
         self.accepted += 1;
         self.numbers.insert(self.accepted, job.id.clone());
         let new = Job {
-            record: accepted(job, now_ms),
+            record: accepted(job, self.epoch, now_ms),
             number: self.accepted,
             marked: 0,
             posted: 0,
@@ -290,7 +290,7 @@ impl State {
     }
 }
 
-fn accepted(job: &NewJob, now_ms: u64) -> JobRecord {
+fn accepted(job: &NewJob, epoch: u32, now_ms: u64) -> JobRecord {
     JobRecord {
         id: job.id.clone(),
         tenant: job.tenant.clone(),
@@ -301,7 +301,7 @@ fn accepted(job: &NewJob, now_ms: u64) -> JobRecord {
         traceparent: job.traceparent.clone(),
         phase: Phase::Probing,
         failed_in: None,
-        version: 0,
+        version: rules::first_version(epoch),
         failure: None,
         title_version: 0,
         accepted_at_ms: now_ms,

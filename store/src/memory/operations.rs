@@ -16,6 +16,11 @@ use std::time::Duration;
 
 #[async_trait]
 impl Store for MemoryStore {
+    async fn raise_epoch(&self, epoch: u32) -> Result<()> {
+        self.with(|state, _| state.epoch = state.epoch.max(epoch));
+        Ok(())
+    }
+
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
         rules::check_tasks(&job.id, tasks)?;
         Ok(self.with(|state, now| state.submit(job, tasks, now)))

@@ -33,11 +33,7 @@ impl RedisStore {
             scripts: Arc::new(Scripts::new()),
             epoch,
         };
-        let arguments = [epoch.to_string()];
-        let _: () = store
-            .connection
-            .run(&store.scripts.open, &arguments)
-            .await?;
+        crate::Store::raise_epoch(&store, epoch).await?;
         Ok(store)
     }
 }

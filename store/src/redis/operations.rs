@@ -6,7 +6,8 @@ use crate::clock::milliseconds;
 use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
-    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, FAILURES_MAX, LOOK_MAX, NODE_SILENCE_MS,
+    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX, LOOK_MAX,
+    NODE_SILENCE_MS,
 };
 use crate::{
     Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
@@ -33,6 +34,10 @@ macro_rules! run {
 
 #[async_trait]
 impl Store for RedisStore {
+    async fn raise_epoch(&self, epoch: u32) -> Result<()> {
+        run!(self, open, epoch)
+    }
+
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
         rules::check_tasks(&job.id, tasks)?;
         let new: u32 = run!(
@@ -45,6 +50,8 @@ impl Store for RedisStore {
             job.priority,
             job.traceparent,
             wire::tasks_json(tasks),
+            self.epoch,
+            EPOCH_VERSIONS,
         )?;
         Ok(if new == 1 {
             Submitted::New

@@ -1,8 +1,10 @@
 //! What holds for jobs and the order of their tasks.
 
 use super::fixture::{Fixture, TTL, encode, failure, job, record, retry, run, single, step, want};
+use crate::rules::EPOCH_VERSIONS;
 use crate::{Advance, Disposition, Error, Steal, Submitted};
 use futures::future::join_all;
+use model::JobId;
 use model::job::{JobFilter, Phase};
 use model::task::{Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
@@ -351,4 +353,35 @@ pub(super) async fn two_stores_on_one_server_see_each_other(f: &Fixture) {
         "the cell keeps the greater epoch"
     );
     assert_eq!(later.token.epoch, 7);
+}
+
+pub(super) async fn a_raised_epoch_raises_tokens_and_versions(f: &Fixture) {
+    let (job, mut tokens) = (f.submit("j1", 50, &[]).await, Vec::new());
+    let first = f.version(&job).await;
+    for (epoch, id) in [(1, "j2"), (7, "j3"), (2, "j4"), (9_000_000, "j5")] {
+        f.store.raise_epoch(epoch).await.unwrap();
+        let id: JobId = id.parse().unwrap();
+        f.submit(
+            id.as_str(),
+            50,
+            &[single(id.as_str(), TaskKind::Probe, &[])],
+        )
+        .await;
+        let grant = f.take("n1").await.unwrap();
+        tokens.push(grant.token.epoch);
+        let epoch = u64::from(grant.token.epoch);
+        assert_eq!(f.version(&id).await, (epoch - 1) * EPOCH_VERSIONS + first);
+        f.step(&id, Phase::Probing, Phase::Processing, Vec::new())
+            .await;
+        let version = f.version(&id).await;
+        assert_eq!(version, (epoch - 1) * EPOCH_VERSIONS + first + 1);
+        let mut attended = None;
+        while let Some(attention) = f.store.attend(TTL).await.unwrap() {
+            attended = Some(attention.version);
+            f.store.settle(&attention).await.unwrap();
+        }
+        assert_eq!(attended, Some(version), "settled by its whole version");
+        assert_eq!(f.store.attend(TTL).await.unwrap(), None);
+    }
+    assert_eq!(tokens, [1, 7, 7, 9_000_000]);
 }
