@@ -14,6 +14,16 @@ use model::{Failure, FailureKind, content_key};
 use std::collections::BTreeMap;
 
 pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Result<Outcome, Stop> {
+    let (facts, reused) = make(context, attempt, index).await?;
+    Ok(Outcome::write(context, attempt, &facts, reused).await?)
+}
+
+/// Finds or makes the outputs of a track; says whether they were found.
+pub(super) async fn make(
+    context: &Context,
+    attempt: &Attempt,
+    index: u32,
+) -> Result<(Vec<AudioFacts>, bool), Stop> {
     let loaded = context.pinned_plan(&attempt.task().job).await?;
     let plan = &loaded.plan;
     let track = plan
@@ -30,7 +40,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     let keys = keys(plan, track);
     let planned = |facts: &AudioFacts| check_planned(facts, track, plan);
     if let Some(found) = found(context, &keys, planned).await? {
-        return Ok(Outcome::write(context, attempt, &found, true).await?);
+        return Ok((found, true));
     }
     let source = Some(context.planned_source(plan).await?);
     let given = Given {
@@ -59,7 +69,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     for facts in &made {
         reuse::keep(context, facts, planned).await?;
     }
-    Ok(Outcome::write(context, attempt, &made, false).await?)
+    Ok((made, false))
 }
 
 /// Segments of each output as they were read from the bytes that came.
@@ -125,7 +135,7 @@ fn check(made: &[AudioFacts], keys: &[(String, String)], sent: &Sent) -> Result<
 }
 
 /// The facts must be of an output that the plan asks for.
-fn check_planned(facts: &AudioFacts, track: &AudioPlan, plan: &Plan) -> Claim {
+pub(super) fn check_planned(facts: &AudioFacts, track: &AudioPlan, plan: &Plan) -> Claim {
     let bounds = (plan.duration, plan.audio_borders.len());
     let mut outputs = track.outputs.iter();
     let output = outputs.find(|output| output.id == facts.id);

@@ -2,20 +2,25 @@
 
 use super::allowance::Allowance;
 use super::claims;
-use super::context::{Context, in_order};
+use super::committed::Committed;
+use super::context::Context;
 use super::reuse;
 use super::single::Outcome;
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
-use crate::transfer::{digest, digest_aside};
+use crate::transfer::digest_aside;
 use crate::worker::message::Work;
 use bytes::Bytes;
-use futures::FutureExt;
-use model::facts::{ImageFacts, ImageFile, PictureFacts};
-use model::plan::{Plan, VideoPlan};
-use model::{Failure, FailureKind, content_key, layout};
+use model::facts::{ImageFacts, ImageFile};
+use model::{Failure, FailureKind, content_key};
 
 pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome, Stop> {
+    let (facts, reused) = make(context, attempt).await?;
+    Ok(Outcome::write(context, attempt, &facts, reused).await?)
+}
+
+/// Finds or makes the pictures of a title; says whether they were found.
+pub(super) async fn make(context: &Context, attempt: &Attempt) -> Result<(ImageFacts, bool), Stop> {
     let loaded = context.pinned_plan(&attempt.task().job).await?;
     let plan = &loaded.plan;
     let video = plan
@@ -25,9 +30,14 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
     let key = content_key::of_images(plan, video);
     let planned = |facts: &ImageFacts| claims::planned_images(facts, plan, video);
     if let Some(found) = reuse::find(context, &key, planned).await? {
-        return Ok(Outcome::write(context, attempt, &found, true).await?);
+        return Ok((found, true));
     }
-    let followers = tiles(context, plan, video).await?;
+    let committed = Committed {
+        context,
+        attempt,
+        loaded: &loaded,
+    };
+    let followers = committed.tiles(video).await?;
     let segments = u32::try_from(followers.len()).unwrap_or(u32::MAX);
     let source = Some(context.planned_source(plan).await?);
     let given = Given {
@@ -49,7 +59,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         context.pieces.put_hashed(name, "jpg", bytes).await?;
     }
     reuse::keep(context, &made, planned).await?;
-    Ok(Outcome::write(context, attempt, &made, false).await?)
+    Ok((made, false))
 }
 
 /// The facts must be of exactly the pictures that came, in order.
@@ -73,49 +83,4 @@ async fn check(made: &ImageFacts, key: &str, sent: &[Bytes]) -> Result<(), Failu
 
 fn wrong(message: String) -> Failure {
     Failure::new(FailureKind::NodeFault, "images", message)
-}
-
-/// Facts of all segments, in order.
-pub(super) async fn all_pictures(
-    context: &Context,
-    plan: &Plan,
-    video: &VideoPlan,
-) -> Result<Vec<PictureFacts>, Failure> {
-    let facts = |segment| {
-        let path = layout::facts(&content_key::of_pictures(plan, video, segment));
-        async move { context.pieces.get_json(&path).await }.boxed()
-    };
-    in_order((0..video.grid.segments()).map(facts)).await
-}
-
-/// Facts and tiles of all segments, in order. A tile takes 14 KB: a three-hour title with a tile every
-/// ten seconds 15 MB.
-async fn tiles(
-    context: &Context,
-    plan: &Plan,
-    video: &VideoPlan,
-) -> Result<Vec<(PictureFacts, Bytes)>, Failure> {
-    let facts = all_pictures(context, plan, video).await?;
-    in_order(
-        facts
-            .into_iter()
-            .map(|facts| with_tiles(context, facts).boxed()),
-    )
-    .await
-}
-
-async fn with_tiles(
-    context: &Context,
-    facts: PictureFacts,
-) -> Result<(PictureFacts, Bytes), Failure> {
-    if facts.tiles.is_empty() {
-        return Ok((facts, Bytes::new()));
-    }
-    let path = layout::bytes(&facts.key, &facts.tiles_sha256, "tiles");
-    let bytes = context.pieces.get(&path).await?;
-    if digest(&bytes) == facts.tiles_sha256 {
-        return Ok((facts, bytes));
-    }
-    let message = format!("{path} is not what its name says");
-    Err(Failure::new(FailureKind::Storage, "images", message))
 }

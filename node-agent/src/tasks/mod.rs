@@ -4,11 +4,13 @@
 mod allowance;
 mod audio;
 mod claims;
+mod committed;
 mod context;
 mod describe;
 mod encode;
 mod hashes;
 mod images;
+mod mend;
 mod package;
 mod probe;
 mod qc;

@@ -2,6 +2,7 @@
 //! last, so that nobody who finds one misses what it names. Every file is a function of the output:
 //! the same output packaged again gives the same folder.
 
+use super::committed::Committed;
 use super::context::{Context, in_order};
 use super::describe::{self, DASH_FILE, HLS_FILE, IMAGES};
 use super::single::Outcome;
@@ -25,7 +26,7 @@ const POSTER_FILE: &str = "poster.jpg";
 
 pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome, Stop> {
     let job = &attempt.task().job;
-    let loaded = context.plan(job).await?;
+    let loaded = context.pinned_plan(job).await?;
     let plan = &loaded.plan;
     let reserved: VersionFile = context.pieces.get_json(&layout::job_version(job)).await?;
     if reserved.job != *job {
@@ -35,7 +36,12 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         ))
         .into());
     }
-    let version = Version::gather(context, plan).await?;
+    let committed = Committed {
+        context,
+        attempt,
+        loaded: &loaded,
+    };
+    let version = Version::gather(&committed, plan).await?;
     let folder = layout::version(&plan.title, reserved.version);
     let mut files = Files::default();
     files.add_tracks(&version);

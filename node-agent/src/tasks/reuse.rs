@@ -37,13 +37,22 @@ pub(super) async fn find<T: Held>(
     key: &str,
     planned: impl Fn(&T) -> Claim,
 ) -> Result<Option<T>, Failure> {
-    let facts: Option<T> = context.pieces.find_facts(key).await?;
-    let Some(facts) = facts.filter(|facts| facts.key() == key) else {
+    let Some(facts) = find_facts(context, key, planned).await? else {
         return Ok(None);
     };
-    let is_planned = is_true(key, planned(&facts));
-    let is_found = is_planned && facts.is_whole(context).await?;
-    Ok(is_found.then_some(facts))
+    let facts: T = facts;
+    Ok(facts.is_whole(context).await?.then_some(facts))
+}
+
+/// Finds facts alone; what they name is not looked at.
+pub(super) async fn find_facts<T: Held>(
+    context: &Context,
+    key: &str,
+    planned: impl Fn(&T) -> Claim,
+) -> Result<Option<T>, Failure> {
+    let facts: Option<T> = context.pieces.find_facts(key).await?;
+    let is_found = |facts: &T| facts.key() == key && is_true(key, planned(facts));
+    Ok(facts.filter(is_found))
 }
 
 /// Keeps the facts of output whose bytes are in storage, which must be as planned. Those that are there
@@ -67,7 +76,7 @@ pub(super) async fn keep<T: Held>(
 }
 
 /// An object that facts name, if it is whole.
-async fn object(
+pub(super) async fn object(
     context: &Context,
     (key, sha256): (&str, &str),
     extension: &str,

@@ -22,6 +22,16 @@ use package::text::Cue;
 const SEGMENTS_BYTES_MAX: u64 = 8 * TEXT_BYTES_MAX as u64;
 
 pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Result<Outcome, Stop> {
+    let (facts, reused) = make(context, attempt, index).await?;
+    Ok(Outcome::write(context, attempt, &facts, reused).await?)
+}
+
+/// Finds or makes a track; says whether it was found.
+pub(super) async fn make(
+    context: &Context,
+    attempt: &Attempt,
+    index: u32,
+) -> Result<(TextFacts, bool), Stop> {
     let loaded = context.pinned_plan(&attempt.task().job).await?;
     let plan = &loaded.plan;
     let track = plan
@@ -48,7 +58,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
     let key = content_key::of_text(plan, track, sidecar_sha256);
     let planned = |facts: &TextFacts| check_planned(facts, track);
     if let Some(found) = reuse::find(context, &key, planned).await? {
-        return Ok(Outcome::write(context, attempt, &found, true).await?);
+        return Ok((found, true));
     }
     let source = match sidecar {
         Some((source, _)) => source,
@@ -83,10 +93,10 @@ pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Res
         .put_hashed((&key, &sha256), "vtt", sent)
         .await?;
     reuse::keep(context, &facts, planned).await?;
-    Ok(Outcome::write(context, attempt, &facts, false).await?)
+    Ok((facts, false))
 }
 
-fn check_planned(facts: &TextFacts, track: &TextPlan) -> Claim {
+pub(super) fn check_planned(facts: &TextFacts, track: &TextPlan) -> Claim {
     let id = describe::text_id(track);
     if facts.id != id {
         return Err(format!("facts are of {:?}, planned is {id}", facts.id));

@@ -104,6 +104,33 @@ impl Expected {
         )
     }
 
+    /// Facts of a rendition of the group that are in storage and as planned, without its bytes.
+    pub(super) async fn find_segment(
+        &self,
+        context: &Context,
+        rendition: &str,
+    ) -> Result<Option<SegmentFacts>, Failure> {
+        let mut renditions = self.renditions.iter();
+        let Some(planned) = renditions.find(|planned| planned.id == rendition) else {
+            return Ok(None);
+        };
+        let check = |facts: &SegmentFacts| self.check_segment(planned, facts);
+        reuse::find_facts(context, &planned.key, check).await
+    }
+
+    /// Picture facts that are in storage and as planned, without their tiles; none of a group that does
+    /// not lead.
+    pub(super) async fn find_pictures(
+        &self,
+        context: &Context,
+    ) -> Result<Option<PictureFacts>, Failure> {
+        let Some(key) = &self.pictures_key else {
+            return Ok(None);
+        };
+        let check = |facts: &PictureFacts| self.check_pictures(key, facts);
+        reuse::find_facts(context, key, check).await
+    }
+
     /// Facts that are in storage already and as planned, if all of them are.
     pub(super) async fn find(&self, context: &Context) -> Result<Option<AllFacts>, Failure> {
         let find = |planned| {

@@ -7,9 +7,9 @@ mod manifests;
 mod numbers;
 mod tracks;
 
+use super::committed::result_of;
 use super::context::{Context, in_order};
 use super::describe::Sheet;
-use super::qc::result_of;
 use super::single::Outcome;
 use crate::agent::{Attempt, Stop};
 use crate::transfer::digest;

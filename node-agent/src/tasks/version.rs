@@ -2,18 +2,14 @@
 //! objects that its files are copies of. Gathered from facts alone; names no job, host or time.
 
 use super::claims;
-use super::context::{Context, in_order};
+use super::committed::{Committed, Depth};
 use super::describe::{self, Sheet};
-use super::qc::{audio, result_of, segments};
-use crate::transfer::digest;
+use crate::agent::Stop;
 use bytes::Bytes;
-use futures::FutureExt;
-use model::facts::{AudioFacts, ImageFacts, SegmentFacts, TextFacts};
+use model::facts::{AudioFacts, ImageFacts, SegmentFacts};
 use model::plan::{AudioOutput, AudioPlan, Plan, RenditionGroup, TextPlan, VideoPlan};
 use model::rendition::Rendition;
-use model::task::TaskKind;
 use model::{Failure, FailureKind, layout};
-use package::cmaf::read::media_segment;
 use package::cmaf::write::{TrackInit, TrackKind, init_segment};
 use package::manifest::{AudioTrack, Presentation, Segment, VideoRendition};
 use package::text::parse;
@@ -71,7 +67,7 @@ pub(super) fn bug(error: impl ToString) -> Failure {
 
 impl Version {
     /// Gathers a version from the facts of a job's output.
-    pub(super) async fn gather(context: &Context, plan: &Plan) -> Result<Self, Failure> {
+    pub(super) async fn gather(from: &Committed<'_>, plan: &Plan) -> Result<Self, Stop> {
         let mut version = Self {
             presentation: describe::empty(plan),
             video: Vec::new(),
@@ -81,11 +77,14 @@ impl Version {
             images: None,
         };
         if let Some(video) = &plan.video {
-            version.add_pictures(context, plan, video).await?;
+            version.add_pictures(from, plan, video).await?;
         }
-        version.add_sound(plan, audio(context, plan).await?)?;
+        for track in &plan.audio {
+            let made = from.sound(track, Depth::Bytes).await?;
+            version.add_sound(plan, (track, &made))?;
+        }
         for text in &plan.text {
-            version.add_text(context, plan, text).await?;
+            version.add_text(from, plan, text).await?;
         }
         version.presentation.validate().map_err(bug)?;
         Ok(version)
@@ -93,21 +92,19 @@ impl Version {
 
     async fn add_pictures(
         &mut self,
-        context: &Context,
+        from: &Committed<'_>,
         plan: &Plan,
         video: &VideoPlan,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stop> {
         for group in &video.groups {
             for rendition in &group.renditions {
-                let facts = segments(context, plan, video, (group, rendition)).await?;
-                let (described, made) =
-                    pictures(context, video, (group, rendition), &facts).await?;
+                let read = from.segments_read(video, (group, rendition)).await?;
+                let (described, made) = pictures(video, (group, rendition), &read)?;
                 self.presentation.video.push(described);
                 self.video.push(made);
             }
         }
-        let path = result_of(plan, &TaskKind::Images)?;
-        let facts: ImageFacts = context.pieces.get_json(&path).await?;
+        let facts = from.images(video).await?;
         let sheets: Vec<Sheet> = facts.sheets.iter().map(Sheet::from).collect();
         let images = describe::thumbnails(plan, video, &sheets).map_err(bug)?;
         self.presentation.images.extend(images);
@@ -115,34 +112,31 @@ impl Version {
         Ok(())
     }
 
-    fn add_sound(&mut self, plan: &Plan, all: Vec<Vec<AudioFacts>>) -> Result<(), Failure> {
-        for (track, made) in plan.audio.iter().zip(all) {
-            for (place, output) in track.outputs.iter().enumerate() {
-                let facts = made.get(place).filter(|facts| facts.id == output.id);
-                let facts = facts.ok_or_else(|| bug(format!("{} was not made", output.id)))?;
-                let (described, files) = sound(plan, (track, output), facts)?;
-                self.presentation.audio.push(described);
-                self.audio.push(files);
-                self.audio_facts.push(facts.clone());
-            }
+    fn add_sound(
+        &mut self,
+        plan: &Plan,
+        (track, made): (&AudioPlan, &[AudioFacts]),
+    ) -> Result<(), Failure> {
+        for (place, output) in track.outputs.iter().enumerate() {
+            let facts = made.get(place).filter(|facts| facts.id == output.id);
+            let facts = facts.ok_or_else(|| bug(format!("{} was not made", output.id)))?;
+            let (described, files) = sound(plan, (track, output), facts)?;
+            self.presentation.audio.push(described);
+            self.audio.push(files);
+            self.audio_facts.push(facts.clone());
         }
         Ok(())
     }
 
     async fn add_text(
         &mut self,
-        context: &Context,
+        from: &Committed<'_>,
         plan: &Plan,
         text: &TextPlan,
-    ) -> Result<(), Failure> {
-        let path = result_of(plan, &TaskKind::Text { index: text.index })?;
-        let facts: TextFacts = context.pieces.get_json(&path).await?;
+    ) -> Result<(), Stop> {
+        let facts = from.text(text).await?;
         let path = layout::bytes(&facts.key, &facts.sha256, "vtt");
-        let whole = context.pieces.get(&path).await?;
-        if digest(&whole) != facts.sha256 {
-            let message = format!("{path} is not what its name says");
-            return Err(Failure::new(FailureKind::Storage, "package", message));
-        }
+        let whole = from.context.pieces.get(&path).await?;
         let cues = parse(&whole).map_err(bug)?.cues;
         let measured = (cues.as_slice(), whole.len() as u64);
         let (described, segments) = describe::captions(plan, text, measured);
@@ -156,16 +150,17 @@ impl Version {
     }
 }
 
-async fn pictures(
-    context: &Context,
+/// `read` is of all segments, each with where its first picture ends, which I-frame playlists state.
+fn pictures(
     video: &VideoPlan,
     (group, rendition): (&RenditionGroup, &Rendition),
-    facts: &[SegmentFacts],
+    read: &[(SegmentFacts, u64)],
 ) -> Result<(VideoRendition, Made), Failure> {
-    let first = facts
-        .first()
+    let facts = || read.iter().map(|(facts, _)| facts);
+    let first = facts()
+        .next()
         .ok_or_else(|| bug(format!("{} is empty", rendition.id)))?;
-    if let Some(other) = facts.iter().find(|facts| facts.config != first.config) {
+    if let Some(other) = facts().find(|facts| facts.config != first.config) {
         return Err(bug(format!(
             "{}: {} has another codec configuration",
             group.name, other.key
@@ -185,9 +180,13 @@ async fn pictures(
         edit: (delay > 0).then_some(delay),
     };
     let codecs = track.config.codecs_string().map_err(bug)?;
-    let segments = key_pictures(context, facts).await?;
-    let described = describe::pictures(video, rendition, codecs, segments);
-    let copied = facts.iter().map(|facts| Copied {
+    let segments = read.iter().map(|(facts, key_bytes)| Segment {
+        duration: facts.duration,
+        size_bytes: facts.size_bytes,
+        key_bytes: *key_bytes,
+    });
+    let described = describe::pictures(video, rendition, codecs, segments.collect());
+    let copied = facts().map(|facts| Copied {
         from: layout::bytes(&facts.key, &facts.sha256, "m4s"),
         sha256: facts.sha256.clone(),
         size_bytes: facts.size_bytes,
@@ -195,29 +194,9 @@ async fn pictures(
     let made = Made {
         init: init_segment(&track).map_err(bug)?,
         segments: copied.collect(),
-        samples: facts.iter().map(|facts| u64::from(facts.frames)).sum(),
+        samples: facts().map(|facts| u64::from(facts.frames)).sum(),
     };
     Ok((described, made))
-}
-
-/// Reads where the first picture of each segment ends, which I-frame playlists state.
-async fn key_pictures(context: &Context, facts: &[SegmentFacts]) -> Result<Vec<Segment>, Failure> {
-    let read = |facts: &SegmentFacts| {
-        let path = layout::bytes(&facts.key, &facts.sha256, "m4s");
-        let (duration, size_bytes) = (facts.duration, facts.size_bytes);
-        async move {
-            let bytes = context.pieces.get(&path).await?;
-            let fragment = media_segment(&bytes).map_err(|e| bug(format!("{path}: {e}")))?;
-            let key_bytes = fragment.facts().first_sample_end;
-            Ok(Segment {
-                duration,
-                size_bytes,
-                key_bytes,
-            })
-        }
-        .boxed()
-    };
-    in_order(facts.iter().map(read)).await
 }
 
 fn sound(

@@ -79,18 +79,22 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// The next event; `None` when the worker has ended. Fails when the attempt is called off.
+    pub(super) async fn next(&mut self, attempt: &Attempt) -> Result<Option<Made>, Stop> {
+        tokio::select! {
+            biased;
+            () = attempt.called_off() => Err(attempt.reason()),
+            made = self.events.recv() => Ok(made),
+        }
+    }
+
     /// The next part of the result of work that has one; `None` when the worker has ended. Fails when
     /// the attempt is called off, and when the worker sends more than it may.
     pub(super) async fn piece(
         &mut self,
         attempt: &Attempt,
     ) -> Result<Option<(String, Bytes)>, Stop> {
-        let made = tokio::select! {
-            biased;
-            () = attempt.called_off() => return Err(attempt.reason()),
-            made = self.events.recv() => made,
-        };
-        match made {
+        match self.next(attempt).await? {
             Some(Made::Piece { output, bytes }) => {
                 let place = attempt.task().name.as_str();
                 self.allowance.take(place, bytes.len())?;
@@ -111,7 +115,7 @@ impl Running {
     }
 }
 
-fn out_of_place(attempt: &Attempt, made: &Made) -> Failure {
+pub(super) fn out_of_place(attempt: &Attempt, made: &Made) -> Failure {
     let what = match made {
         Made::Claim(_) => "a claim",
         Made::Segment { .. } => "a segment",

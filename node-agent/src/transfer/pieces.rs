@@ -67,8 +67,15 @@ impl Pieces {
         &self,
         key: &str,
     ) -> Result<Option<T>, Failure> {
-        let path = layout::facts(key);
-        match retrying(|| self.storage.find_json(&path)).await {
+        self.find_json(&layout::facts(key)).await
+    }
+
+    /// A JSON object; `None` where there is none, or none that can be read.
+    pub(crate) async fn find_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, Failure> {
+        match retrying(|| self.storage.find_json(path)).await {
             Err(error @ Error::Corrupt { .. }) => {
                 tracing::warn!(%error, "damaged facts");
                 Ok(None)

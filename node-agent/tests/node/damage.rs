@@ -3,6 +3,7 @@
 use crate::title::{Place, encode};
 use crate::{Case, block_on};
 use anyhow::{Context, Result, bail, ensure};
+use model::catalog::PackageManifest;
 use model::task::TaskKind;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +14,14 @@ pub(crate) const CASES: &[Case] = &[
     (
         "whole_facts_that_nobody_planned_are_made_again_and_replaced",
         unplanned_facts,
+    ),
+    (
+        "bytes_that_are_damaged_after_their_commit_are_made_again_by_who_reads_them",
+        damaged_after_commit,
+    ),
+    (
+        "facts_and_results_that_are_damaged_after_their_commit_are_made_again",
+        damaged_facts,
     ),
 ];
 
@@ -121,5 +130,66 @@ fn unplanned_facts() -> Result<()> {
             ensure!(now == held, "{name}: {now}");
         }
         Ok(())
+    })
+}
+
+/// What later tasks make of committed output that was damaged must be what they made before.
+async fn as_before(place: &Place, tasks: &[TaskKind]) -> Result<()> {
+    let result = format!("jobs/{}/tasks/package.json", place.job);
+    let before: PackageManifest = place.storage.get_json(&result).await?;
+    for kind in tasks {
+        place.done(kind.clone(), 1).await?;
+    }
+    let after: PackageManifest = place.storage.get_json(&result).await?;
+    ensure!(after == before, "{after:?}");
+    place.done(TaskKind::Verify, 1).await?;
+    Ok(())
+}
+
+fn damaged_after_commit() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let root = place.storage.local_root().context("storage is local")?;
+        damage(root)?;
+        as_before(&place, &[TaskKind::Images, TaskKind::Qc, TaskKind::Package]).await?;
+        damage(root)?;
+        as_before(&place, &[TaskKind::Qc, TaskKind::Package]).await
+    })
+}
+
+/// Cuts every file of facts below a folder in half; says how many there are.
+fn cut_facts(folder: &Path) -> Result<usize> {
+    let mut cut = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            cut += cut_facts(&path)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let bytes = std::fs::read(&path)?;
+            std::fs::write(&path, &bytes[..bytes.len() / 2])?;
+            cut += 1;
+        }
+    }
+    Ok(cut)
+}
+
+fn damaged_facts() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let root = place.storage.local_root().context("storage is local")?;
+        let cut = cut_facts(&root.join("segments"))?;
+        ensure!(cut == 3 * 3 + 3, "{cut} files of facts");
+        for task in ["audio-0", "text-0", "images"] {
+            let result = root.join(format!("jobs/{}/tasks/{task}.json", place.job));
+            std::fs::write(result, "{")?;
+        }
+        as_before(&place, &[TaskKind::Qc, TaskKind::Package]).await
     })
 }
