@@ -149,19 +149,24 @@ impl Farm {
     /// What to say of a job that the store does not know: during a recovery, that it may come.
     pub(crate) fn unknown(&self, error: store::Error) -> Error {
         match self.recovery() {
-            Some(Progress { done, all }) => Error::Recovering { done, all },
+            Some(Progress { done, all, .. }) => Error::Recovering { done, all },
             None => error.into(),
         }
     }
 
-    /// Refuses a new job when too many are open.
+    /// Refuses a new job when too many are open, or may be found to be by the recovery.
     pub(crate) async fn check_room(&self) -> Result<()> {
         let open = self.store().depth().await?.jobs;
         let limit = self.config.limits.jobs_max;
         if open >= limit {
-            Err(Error::Full { open, limit })
-        } else {
-            Ok(())
+            return Err(Error::Full { open, limit });
+        }
+        match self.recovery() {
+            Some(progress) if progress.lost && open.saturating_add(progress.left()) >= limit => {
+                let Progress { done, all, .. } = progress;
+                Err(Error::Recovering { done, all })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -173,4 +178,37 @@ fn remember<T>(kept: &mut HashMap<JobId, T>, job: &JobId, value: T) {
         victim.and_then(|victim| kept.remove(&victim));
     }
     kept.insert(job.clone(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Farm, Progress};
+    use crate::config::Config;
+    use std::sync::Arc;
+    use storage::{SourceRoots, Storage};
+    use store::SystemClock;
+    use store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn jobs_that_a_lost_store_may_get_back_take_room() {
+        let storage = Storage::open("memory:").unwrap();
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let mut config = Config::new(storage, store, SourceRoots::default());
+        config.limits.jobs_max = 3;
+        let farm = Farm::new(config);
+        for (done, lost, has_room) in [
+            (1, true, false),
+            (2, true, true),
+            (1, false, true),
+            (4, true, true),
+        ] {
+            let all = 4;
+            farm.recovers(Some(Progress { done, all, lost }));
+            match farm.check_room().await {
+                Ok(()) => assert!(has_room, "{done} {lost}"),
+                Err(Error::Recovering { .. }) => assert!(!has_room, "{done} {lost}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }

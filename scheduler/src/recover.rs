@@ -7,7 +7,7 @@ use crate::lifecycle::probe;
 use crate::policy::retry;
 use crate::{Error, Result, publish};
 use futures::StreamExt;
-use model::job::NewJob;
+use model::job::{JobFilter, NewJob};
 use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,15 @@ pub(crate) struct Progress {
     pub(crate) done: u64,
     /// Jobs in storage; 0 until they are listed.
     pub(crate) all: u64,
+    /// Whether the store has lost jobs, as far as is known: then any of those that are left may be open.
+    pub(crate) lost: bool,
+}
+
+impl Progress {
+    /// Jobs that are still to be looked at.
+    pub(crate) fn left(&self) -> u64 {
+        self.all.saturating_sub(self.done)
+    }
 }
 
 /// Recovers until it has succeeded, however long storage is away; `None` when told to stop before. The
@@ -146,26 +155,35 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Option<
 /// Submits the jobs in storage that have not ended and that the store does not know. Each step that
 /// fails for a moment is tried three times in all.
 pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
-    farm.recovers(Some(Progress::default()));
+    // Where the recovery starts anew the store may know jobs from the round before.
+    let was_lost = farm.recovery().is_some_and(|before| before.lost);
+    let lost = was_lost || persist(async || is_empty(farm).await).await?;
+    let mut progress = Progress {
+        lost,
+        ..Progress::default()
+    };
+    farm.recovers(Some(progress));
     let names = persist(async || Ok(farm.storage().names(layout::JOBS).await?)).await?;
-    let all = names.len() as u64;
+    progress.all = names.len() as u64;
     let mut recovered = Recovered::default();
     let jobs = names.into_iter().filter_map(|name| JobId::new(name).ok());
     let renewed = OnceCell::new();
     let looks = jobs.map(|job| look_at(farm, job, &renewed));
     let mut looks = futures::stream::iter(looks).buffer_unordered(AT_ONCE);
-    let mut done = 0;
     while let Some(found) = looks.next().await {
         match found? {
-            Found::Submitted => recovered.submitted += 1,
+            Found::Submitted => {
+                recovered.submitted += 1;
+                progress.lost = true;
+            }
             Found::Known => recovered.known += 1,
             Found::Ended => recovered.ended += 1,
             Found::Unreadable => recovered.unreadable += 1,
         }
-        done += 1;
-        farm.recovers(Some(Progress { done, all }));
-        if done % TOLD_EVERY == 0 {
-            info!(done, all, "recovering");
+        progress.done += 1;
+        farm.recovers(Some(progress));
+        if progress.done % TOLD_EVERY == 0 {
+            info!(done = progress.done, all = progress.all, "recovering");
         }
     }
     farm.recovers(None);
@@ -218,6 +236,12 @@ async fn recover_job(farm: &Farm, job: &JobId, renewed: &OnceCell<()>) -> Result
     })
 }
 
+/// Whether the store knows no job at all.
+async fn is_empty(farm: &Farm) -> Result<bool> {
+    let any = farm.store().jobs(&JobFilter::default(), "", 1).await?;
+    Ok(any.jobs.is_empty())
+}
+
 /// Whether the store knows a job.
 pub(crate) async fn is_known(farm: &Farm, job: &JobId) -> Result<bool> {
     match farm.store().job(job).await {
@@ -248,7 +272,7 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Storage, TRIES, current_epoch, persist, raise_epoch, run};
+    use super::{NewJob, Storage, TRIES, current_epoch, persist, raise_epoch, recover, run};
     use crate::config::Config;
     use crate::farm::Farm;
     use crate::{Error, Result};
@@ -256,8 +280,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
     use storage::SourceRoots;
-    use store::SystemClock;
     use store::memory::MemoryStore;
+    use store::{Store, SystemClock};
     use tokio_util::sync::CancellationToken;
 
     #[tokio::test(start_paused = true)]
@@ -311,6 +335,40 @@ mod tests {
         assert!(second > first);
         assert_eq!(current_epoch(&storage).await.unwrap(), second);
         assert!(raise_epoch(&storage).await.unwrap() > second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_knows_no_job_is_taken_for_lost_also_when_the_recovery_starts_anew() {
+        for knows_a_job in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+            let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+            if knows_a_job {
+                store.submit(&job("j0"), &[]).await.unwrap();
+            }
+            let config = Config::new(storage, store.clone(), SourceRoots::default());
+            let farm = Farm::new(config);
+            let in_the_way = folder.path().join(layout::JOBS);
+            std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
+            for _ in 0..2 {
+                assert!(recover(&farm).await.is_err());
+                let lost = farm.recovery().unwrap().lost;
+                assert_eq!(lost, !knows_a_job);
+                store.submit(&job("j1"), &[]).await.unwrap();
+            }
+        }
+    }
+
+    fn job(id: &str) -> NewJob {
+        NewJob {
+            id: id.parse().unwrap(),
+            tenant: "t".parse().unwrap(),
+            title: "bunny".parse().unwrap(),
+            profile: "web".to_owned(),
+            source_url: String::new(),
+            priority: 50,
+            traceparent: String::new(),
+        }
     }
 
     #[tokio::test(start_paused = true)]

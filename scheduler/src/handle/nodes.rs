@@ -57,10 +57,7 @@ impl Handle {
             |count: fn(&NodeRecord) -> u32| nodes.iter().map(count).fold(0, u32::saturating_add);
         Ok(Capacity {
             depth,
-            to_recover: self
-                .farm
-                .recovery()
-                .map_or(0, |recovery| recovery.all.saturating_sub(recovery.done)),
+            to_recover: self.farm.recovery().map_or(0, |recovery| recovery.left()),
             nodes: total(|_| 1),
             slots: total(|node| node.info.slots),
             slots_busy: total(|node| u32::try_from(node.holds.len()).unwrap_or(u32::MAX)),
