@@ -48,7 +48,7 @@ impl Troubles {
         let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
         let trouble = Trouble {
             count,
-            reason: error.to_string(),
+            reason: format!("{}: {error}", error.kind()),
             due: Instant::now() + delay,
         };
         troubles.insert(job.clone(), trouble);
@@ -59,7 +59,7 @@ impl Troubles {
         self.0.lock().remove(job);
     }
 
-    /// Why a job could not go on of late, as far as this replica knows.
+    /// Why a job could not go on of late, with the class, as far as this replica knows.
     pub(crate) fn reason(&self, job: &JobId) -> Option<String> {
         let troubles = self.0.lock();
         let trouble = troubles.get(job)?;
@@ -80,8 +80,8 @@ pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Dura
     }
     let failure = Failure::new(error.kind(), "scheduler", error.to_string());
     match give_up(farm, job, failure).await {
-        // The report of a job that has ended is owed for as long as there is no room for it.
-        Ok(false) if is_full(error) => return Some(delay),
+        // The report of a job that has ended is owed for as long as it cannot be written.
+        Ok(false) if is_full(error) || is_denied(error) => return Some(delay),
         Ok(_) => farm.troubles.clear(job),
         Err(error) => {
             warn!(job_id = %job, %error, "job could not be given up");
@@ -91,14 +91,15 @@ pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Dura
     None
 }
 
-/// Whether waiting cannot help, or not by itself: something is missing, broken, in contradiction or
-/// full. Any other outage of store or storage is waited out, however long it takes.
+/// Whether waiting cannot help, or not by itself: something is missing, broken, in contradiction, denied
+/// or full. Any other outage of store or storage is waited out, however long it takes.
 fn lasts(error: &Error) -> bool {
     match error {
         Error::Storage(error) => matches!(
             error,
             storage::Error::NotFound { .. }
                 | storage::Error::Corrupt { .. }
+                | storage::Error::Denied { .. }
                 | storage::Error::Full { .. }
         ),
         Error::Store(error) => !matches!(error, store::Error::Unavailable { .. }),
@@ -113,6 +114,11 @@ fn is_full(error: &Error) -> bool {
         error,
         Error::Storage(storage::Error::Full { .. }) | Error::Untold { .. }
     )
+}
+
+/// Whether storage refuses a scheduler what it asks for.
+fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::Storage(storage::Error::Denied { .. }))
 }
 
 /// Fails a job; answers false when it had ended before.
@@ -194,12 +200,41 @@ mod tests {
         assert!(meet(&farm, &job, &full()).await.is_some(), "it counts anew");
     }
 
+    fn denied() -> Error {
+        Error::Storage(storage::Error::Denied {
+            path: "jobs/j1/plan.json".to_owned(),
+        })
+    }
+
     #[tokio::test]
-    async fn the_report_of_a_job_that_ended_waits_for_room_for_as_long_as_it_takes() {
+    async fn what_storage_denies_is_said_for_some_minutes_and_then_fails_the_job() {
+        let (farm, job) = farm_with_a_job().await;
+        let mut waited = Duration::ZERO;
+        for _ in 1..ERRORS_MAX {
+            waited += meet(&farm, &job, &denied()).await.expect("another try");
+            let handle = Handle { farm: farm.clone() };
+            let waits = handle.detail(&job).await.unwrap().waiting_for;
+            let said = "storage: jobs/j1/plan.json: access denied";
+            assert!(waits.contains(said), "{waits}");
+        }
+        assert!(waited > Duration::from_secs(2 * 60), "{waited:?}");
+        assert_eq!(meet(&farm, &job, &denied()).await, None);
+        let record = farm.store().job(&job).await.unwrap();
+        let kind = record.failure.map(|failure| failure.kind);
+        assert_eq!(
+            (record.phase, kind),
+            (Phase::Failed, Some(FailureKind::Storage))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_report_of_a_job_that_ended_is_owed_for_as_long_as_it_takes() {
         let (farm, job) = farm_with_a_job().await;
         Handle { farm: farm.clone() }.cancel(&job).await.unwrap();
-        for _ in 0..3 * retry::ROOM_ATTEMPTS_MAX {
-            assert!(meet(&farm, &job, &full()).await.is_some());
+        for error in [full(), denied()] {
+            for _ in 0..3 * retry::ROOM_ATTEMPTS_MAX {
+                assert!(meet(&farm, &job, &error).await.is_some(), "{error}");
+            }
         }
     }
 

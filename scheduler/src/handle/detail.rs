@@ -163,7 +163,7 @@ impl Handle {
         if !job.phase.is_final()
             && let Some(reason) = self.farm.troubles.reason(&job.id)
         {
-            return Ok(format!("another try of the scheduler's: {reason}"));
+            return Ok(format!("another try of the scheduler's, after {reason}"));
         }
         let open: Vec<&TaskRecord> = tasks
             .iter()
