@@ -1,6 +1,7 @@
 //! The program under test, started as a user starts it.
 
 use crate::Process;
+use crate::process::behind;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -59,22 +60,10 @@ impl Magpie {
 
     /// The same call, started by another program that becomes it, such as `taskset -c 0`.
     pub fn behind(self, program: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
+        Self {
+            command: behind(program, arguments, &self.command),
+            name: self.name,
         }
-        if let Some(folder) = self.command.get_current_dir() {
-            command.current_dir(folder);
-        }
-        let name = self.name;
-        Self { command, name }
     }
 
     /// Starts it beside the test.

@@ -1,11 +1,17 @@
 //! A program that runs beside the test: its output is collected, signals reach it and everything it
 //! started, and it does not outlive the value that stands for it.
+//!
+//! Nor does it outlive the thread that started it, so that a test which is itself killed leaves nothing
+//! behind: a thread that starts a program for others must live as long as it is needed.
 
+use crate::tool::find;
 use crate::wait_until;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,7 +31,8 @@ pub struct Process {
 
 impl Process {
     /// Starts a program in a process group of its own, so that a signal to it spares the test.
-    pub fn start(name: &str, mut command: Command) -> Result<Self> {
+    pub fn start(name: &str, command: Command) -> Result<Self> {
+        let mut command = bound(command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -140,6 +147,35 @@ impl Process {
             tail(self.stdout()),
             tail(self.stderr())
         )
+    }
+}
+
+/// The same call, started by another program that becomes it. Input and output are not taken over.
+pub(crate) fn behind(program: &Path, arguments: &[impl AsRef<OsStr>], call: &Command) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .arg(call.get_program())
+        .args(call.get_args());
+    for (name, value) in call.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(folder) = call.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
+}
+
+/// The same call, killed by the kernel when the thread that starts it ends (PR_SET_PDEATHSIG), which
+/// only another program can ask for without unsafe code. Where there is none, a killed test leaves its
+/// programs behind.
+fn bound(call: Command) -> Command {
+    match find("setpriv") {
+        Some(setpriv) => behind(&setpriv, &["--pdeathsig", "KILL"], &call),
+        None => call,
     }
 }
 

@@ -12,14 +12,19 @@ use std::path::PathBuf;
 /// When the program is missing and `MAGPIE_REQUIRE_TOOLS=1`.
 #[must_use = "a test that goes on without its tool fails for the wrong reason"]
 pub fn require(tool: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders)
-        .map(|folder| folder.join(tool))
-        .find(|path| path.is_file());
+    let found = find(tool);
     if found.is_none() {
         skip(&format!("the program {tool} is not installed"));
     }
     found
+}
+
+/// The path of a program that a test can do without.
+pub(crate) fn find(tool: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(tool))
+        .find(|path| path.is_file())
 }
 
 /// Records that the running test is skipped, and why.

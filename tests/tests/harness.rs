@@ -41,11 +41,32 @@ fn killing_a_process_kills_its_children() -> Result<()> {
     let line = process.wait_for_line("child ", BOUND)?;
     let child = line.trim_start_matches("child ").to_owned();
     process.kill()?;
-    wait_until("the end of the child", BOUND, || {
-        // A killed child whose parent is gone may stay a zombie where nothing reaps orphans.
-        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+    wait_for_end_of(&child)
+}
+
+fn wait_for_end_of(process: &str) -> Result<()> {
+    wait_until("the end of a process", BOUND, || {
+        // A killed process whose parent is gone may stay a zombie where nothing reaps orphans.
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         Ok((status.is_empty() || status.contains("State:\tZ")).then_some(()))
     })
+}
+
+/// As a test that is killed does: what stands for the program is never dropped.
+#[test]
+fn a_process_does_not_outlive_the_thread_that_started_it() -> Result<()> {
+    if require("setpriv").is_none() {
+        return Ok(());
+    }
+    let started = std::thread::spawn(|| {
+        let mut process = shell("echo started; exec sleep 600")?;
+        process.wait_for_line("started", BOUND)?;
+        let id = process.id();
+        std::mem::forget(process);
+        anyhow::Ok(id)
+    });
+    let id = started.join().expect("starting a shell does not panic")?;
+    wait_for_end_of(&id.to_string())
 }
 
 #[test]
