@@ -29,6 +29,10 @@ pub(crate) const CASES: &[Case] = &[
         "a_second_signal_kills_the_worker_and_hands_the_chunk_back",
         killed,
     ),
+    (
+        "a_first_signal_loses_no_segment_whose_pictures_were_all_fed",
+        drained,
+    ),
     ("a_file_that_is_no_video_is_bad_input", no_video),
     (
         "a_source_replaced_by_one_of_the_same_size_is_bad_input",
@@ -344,6 +348,39 @@ fn killed() -> Result<()> {
             ensure!(!chunk.is_finished(), "it was finished after all");
             Ok(())
         })
+    })
+}
+
+/// When the next segment is asked for, the one before was fed, and its encoders wait for what follows.
+fn drained() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.plan().await?;
+        for fed in [1, 2] {
+            let scheduler = FakeScheduler::default();
+            scheduler.add(&place.job, encode(), 3)?;
+            let running = Running::start(scheduler.clone(), &place.storage, place.roots()?)?;
+            let drain = running.shutdown.drain.clone();
+            scheduler.with(|state| {
+                state.on_claim = Some(Box::new(move |_, unit| {
+                    if unit == fed {
+                        drain.cancel();
+                    }
+                }));
+            });
+            running.end_after(|state| state.releases > 0).await?;
+            scheduler.with(|state| {
+                let chunk = &state.chunks[0];
+                ensure!(chunk.failure.is_none(), "{:?}", chunk.failure);
+                let committed: Vec<u32> = chunk.committed.keys().copied().collect();
+                ensure!(committed == (0..fed).collect::<Vec<_>>(), "{committed:?}");
+                let last = &chunk.committed[&(fed - 1)];
+                ensure!(!last.reused, "it was made before the signal");
+                Ok(())
+            })?;
+        }
+        Ok(())
     })
 }
 
