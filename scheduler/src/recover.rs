@@ -7,7 +7,8 @@ use crate::lifecycle::probe;
 use crate::policy::retry;
 use crate::{Error, Result, publish};
 use futures::StreamExt;
-use model::job::{JobFilter, NewJob};
+use model::catalog::Report;
+use model::job::{JobFilter, JobRecord, NewJob, Phase};
 use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
@@ -152,23 +153,28 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Option<
     None
 }
 
-/// Submits the jobs in storage that have not ended and that the store does not know. Each step that
-/// fails for a moment is tried three times in all.
+/// Submits the jobs in storage that have not ended and that the store does not know, and lists those again
+/// that have. Each step that fails for a moment is tried three times in all.
 pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     // Where the recovery starts anew the store may know jobs from the round before.
-    let was_lost = farm.recovery().is_some_and(|before| before.lost);
-    let lost = was_lost || persist(async || is_empty(farm).await).await?;
+    let before = farm.recovery().unwrap_or_default();
+    let lost = before.lost || persist(async || is_empty(farm).await).await?;
     let mut progress = Progress {
+        done: 0,
         lost,
-        ..Progress::default()
+        ..before
     };
     farm.recovers(Some(progress));
     let names = persist(async || Ok(farm.storage().names(layout::JOBS).await?)).await?;
     progress.all = names.len() as u64;
+    farm.recovers(Some(progress));
     let mut recovered = Recovered::default();
     let jobs = names.into_iter().filter_map(|name| JobId::new(name).ok());
-    let renewed = OnceCell::new();
-    let looks = jobs.map(|job| look_at(farm, job, &renewed));
+    let round = Round {
+        renewed: OnceCell::new(),
+        listed_after_ms: listed_after_ms(farm).await?,
+    };
+    let looks = jobs.map(|job| look_at(farm, job, &round));
     let mut looks = futures::stream::iter(looks).buffer_unordered(AT_ONCE);
     while let Some(found) = looks.next().await {
         match found? {
@@ -182,7 +188,7 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
         }
         progress.done += 1;
         farm.recovers(Some(progress));
-        if progress.done % TOLD_EVERY == 0 {
+        if progress.done.is_multiple_of(TOLD_EVERY) {
             info!(done = progress.done, all = progress.all, "recovering");
         }
     }
@@ -191,8 +197,22 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     Ok(recovered)
 }
 
-async fn look_at(farm: &Farm, job: JobId, renewed: &OnceCell<()>) -> Result<Found> {
-    match persist(async || recover_job(farm, &job, renewed).await).await {
+/// What the looks of one round share.
+struct Round {
+    /// Set when the store was given a new epoch.
+    renewed: OnceCell<()>,
+    /// Jobs that ended before are in nobody's list any more, unless they failed.
+    listed_after_ms: u64,
+}
+
+/// The time before which a job that ended is taken out of the store.
+pub(crate) async fn listed_after_ms(farm: &Farm) -> Result<u64> {
+    let keep_ms = u64::try_from(farm.config.keep_ended.as_millis()).unwrap_or(u64::MAX);
+    Ok(farm.store().now_ms().await?.saturating_sub(keep_ms))
+}
+
+async fn look_at(farm: &Farm, job: JobId, round: &Round) -> Result<Found> {
+    match persist(async || recover_job(farm, &job, round).await).await {
         Err(Error::Storage(
             error @ (storage::Error::Corrupt { .. } | storage::Error::NotFound { .. }),
         )) => {
@@ -215,10 +235,18 @@ enum Found {
     Unreadable,
 }
 
-async fn recover_job(farm: &Farm, job: &JobId, renewed: &OnceCell<()>) -> Result<Found> {
+async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     let storage = farm.storage();
-    if storage.exists(&layout::report(job)).await? {
-        return Ok(Found::Ended);
+    match storage.find_json::<Report>(&layout::report(job)).await {
+        Ok(Some(report)) => {
+            restore(farm, &report.job, round.listed_after_ms).await?;
+            return Ok(Found::Ended);
+        }
+        Err(error @ storage::Error::Corrupt { .. }) => {
+            warn!(job_id = %job, %error, "it has ended and is not listed");
+            return Ok(Found::Ended);
+        }
+        none => drop(none?),
     }
     let ticket: Ticket = storage.get_json(&layout::ticket(job)).await?;
     match publish::keep(storage, &ticket.title, &ticket.tenant).await {
@@ -228,12 +256,23 @@ async fn recover_job(farm: &Farm, job: &JobId, renewed: &OnceCell<()>) -> Result
         kept => kept?,
     }
     if !is_known(farm, job).await? {
+        let renewed = &round.renewed;
         renewed.get_or_try_init(|| renew_epoch(farm)).await?;
     }
     Ok(match enter(farm, &ticket).await? {
         Submitted::New => Found::Submitted,
         Submitted::Exists => Found::Known,
     })
+}
+
+/// Lists a job again that has ended, as long as the store would have kept it. A failed one is kept until a
+/// person acts.
+async fn restore(farm: &Farm, job: &JobRecord, listed_after_ms: u64) -> Result<()> {
+    let is_kept = job.phase == Phase::Failed || job.changed_at_ms >= listed_after_ms;
+    if job.phase.is_final() && is_kept {
+        farm.store().restore(job).await?;
+    }
+    Ok(())
 }
 
 /// Whether the store knows no job at all.
@@ -271,129 +310,4 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{NewJob, Storage, TRIES, current_epoch, persist, raise_epoch, recover, run};
-    use crate::config::Config;
-    use crate::farm::Farm;
-    use crate::{Error, Result};
-    use model::layout;
-    use std::sync::Arc;
-    use std::time::Duration;
-    use storage::SourceRoots;
-    use store::memory::MemoryStore;
-    use store::{Store, SystemClock};
-    use tokio_util::sync::CancellationToken;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_error_that_may_pass_is_met_three_times_and_no_other() {
-        let may_pass = || store::Error::Unavailable {
-            reason: "a hiccup".to_owned(),
-        };
-        let lasts = || store::Error::NotFound {
-            what: "job",
-            id: "j1".to_owned(),
-        };
-        for (fails, error, calls, succeeds) in [
-            (TRIES - 1, may_pass(), TRIES, true),
-            (TRIES, may_pass(), TRIES, false),
-            (1, lasts(), 1, false),
-        ] {
-            let mut called = 0;
-            let error = &error;
-            let answer: Result<()> = persist(async || {
-                called += 1;
-                match (called <= fails, error) {
-                    (false, _) => Ok(()),
-                    (true, store::Error::NotFound { .. }) => Err(Error::Store(lasts())),
-                    (true, _) => Err(Error::Store(may_pass())),
-                }
-            })
-            .await;
-            assert_eq!((called, answer.is_ok()), (calls, succeeds), "{error}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_epoch_is_raised_through_a_hiccup_of_storage() {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
-        let in_the_way = folder.path().join(layout::EPOCH);
-        std::fs::create_dir(&in_the_way).unwrap();
-        let free_the_way = async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            std::fs::remove_dir(&in_the_way).unwrap();
-        };
-        let (raised, ()) = tokio::join!(raise_epoch(&storage), free_the_way);
-        assert_eq!(raised.unwrap(), 2);
-    }
-
-    #[tokio::test]
-    async fn every_rebuilt_store_gets_an_epoch_that_none_had_before() {
-        let storage = Storage::open("memory:").unwrap();
-        let first = current_epoch(&storage).await.unwrap();
-        let second = raise_epoch(&storage).await.unwrap();
-        assert!(second > first);
-        assert_eq!(current_epoch(&storage).await.unwrap(), second);
-        assert!(raise_epoch(&storage).await.unwrap() > second);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_store_that_knows_no_job_is_taken_for_lost_also_when_the_recovery_starts_anew() {
-        for knows_a_job in [true, false] {
-            let folder = tempfile::tempdir().unwrap();
-            let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
-            let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-            if knows_a_job {
-                store.submit(&job("j0"), &[]).await.unwrap();
-            }
-            let config = Config::new(storage, store.clone(), SourceRoots::default());
-            let farm = Farm::new(config);
-            let in_the_way = folder.path().join(layout::JOBS);
-            std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
-            for _ in 0..2 {
-                assert!(recover(&farm).await.is_err());
-                let lost = farm.recovery().unwrap().lost;
-                assert_eq!(lost, !knows_a_job);
-                store.submit(&job("j1"), &[]).await.unwrap();
-            }
-        }
-    }
-
-    fn job(id: &str) -> NewJob {
-        NewJob {
-            id: id.parse().unwrap(),
-            tenant: "t".parse().unwrap(),
-            title: "bunny".parse().unwrap(),
-            profile: "web".to_owned(),
-            source_url: String::new(),
-            priority: 50,
-            traceparent: String::new(),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_recovery_waits_for_storage_that_is_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
-        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-        let config = Config::new(storage, store, SourceRoots::default());
-        let farm = Arc::new(Farm::new(config));
-        let in_the_way = folder.path().join("jobs/j1/ticket.json");
-        std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
-        // A link that leads to itself can be opened by nobody.
-        std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
-        let free_the_way = async {
-            tokio::time::sleep(Duration::from_secs(3_600)).await;
-            assert!(farm.recovery().is_some(), "it goes on");
-            std::fs::remove_file(&in_the_way).unwrap();
-        };
-        let recovery = run(farm.clone(), CancellationToken::new());
-        let (recovered, ()) = tokio::join!(recovery, free_the_way);
-        assert_eq!(recovered.unwrap().unreadable, 1, "the ticket is gone");
-        assert_eq!(farm.recovery(), None);
-        let told = CancellationToken::new();
-        told.cancel();
-        std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
-        assert_eq!(run(farm.clone(), told).await, None);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use crate::Result;
 use crate::farm::Farm;
+use crate::recover::listed_after_ms;
 use model::job::{JobFilter, JobRecord, Phase};
 use model::layout;
 use std::sync::Arc;
@@ -37,8 +38,7 @@ async fn retire(farm: &Farm) -> Result<u32> {
         phases: vec![Phase::Published, Phase::Rejected, Phase::Cancelled],
         ..JobFilter::default()
     };
-    let keep_ms = u64::try_from(farm.config.keep_ended.as_millis()).unwrap_or(u64::MAX);
-    let before_ms = farm.store().now_ms().await?.saturating_sub(keep_ms);
+    let before_ms = listed_after_ms(farm).await?;
     let (mut next, mut retired) = (String::new(), 0);
     loop {
         let page = farm.store().jobs(&filter, &next, PAGE).await?;

@@ -85,6 +85,10 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
         self.tried(self.inner.submit(job, tasks)).await
     }
 
+    async fn restore(&self, job: &JobRecord) -> Result<Submitted> {
+        self.tried(self.inner.restore(job)).await
+    }
+
     async fn job(&self, job: &JobId) -> Result<JobRecord> {
         self.tried(self.inner.job(job)).await
     }

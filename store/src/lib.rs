@@ -178,6 +178,11 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a job in phase `Probing` with its first tasks. A repetition answers `Exists`.
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted>;
 
+    /// Adds a job that has ended, as a store knew it that is lost: it is listed, has no tasks and needs no
+    /// decision. [`Error::Conflict`] when it has not ended. One that is known stays as it is, so also on
+    /// a repetition, which answers `Exists`.
+    async fn restore(&self, job: &JobRecord) -> Result<Submitted>;
+
     /// The job; [`Error::NotFound`] when there is none.
     async fn job(&self, job: &JobId) -> Result<JobRecord>;
 

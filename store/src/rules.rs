@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use model::JobId;
+use model::job::JobRecord;
 use model::task::NewTask;
 
 /// Units of one chunk that may be claimed and not committed at a time: one that is encoded and one
@@ -49,6 +50,17 @@ pub(crate) fn place(priority: u8, job_number: u64, chunk_order: u64) -> u64 {
 /// The version of a job before its first change: above all that it had in a store with a lower epoch.
 pub(crate) fn first_version(epoch: u32) -> u64 {
     u64::from(epoch.saturating_sub(1)) * EPOCH_VERSIONS
+}
+
+/// Checks that a job which is to be restored has ended.
+pub(crate) fn check_ended(job: &JobRecord) -> Result<()> {
+    if job.phase.is_final() {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        id: job.id.to_string(),
+        reason: format!("job is {}", job.phase),
+    })
 }
 
 /// How many of `free` unclaimed units a thief gets: the second half, and a single one whole.

@@ -49,6 +49,7 @@ contract! {
         listings_show_the_newest_first_by_pages,
         a_forgotten_job_leaves_nothing_behind,
         a_raised_epoch_raises_tokens_and_versions,
+        an_ended_job_is_restored_as_it_was,
         two_stores_on_one_server_see_each_other,
         what_was_answered_survives_a_killed_server,
         a_record_that_cannot_be_read_is_said_to_be_corrupt,

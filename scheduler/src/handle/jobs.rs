@@ -10,7 +10,7 @@ use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
 use model::plan::Ticket;
 use model::{ChunkId, JobId, layout};
 use std::time::Duration;
-use store::DeadChunk;
+use store::{DeadChunk, Submitted};
 use tracing::info;
 
 /// Jobs on a page of a listing that does not say how many.
@@ -126,12 +126,14 @@ impl Handle {
         // Before the job is looked at: what is said of it once it was led back is not to be taken back.
         let settled = outcome(farm.storage(), job).await?;
         let record = match farm.store().job(job).await {
-            Err(error @ store::Error::NotFound { .. }) => {
-                return self.retry_lost(job, settled, error).await;
-            }
+            Err(store::Error::NotFound { .. }) => return self.retry_lost(job, settled).await,
             known => known?,
         };
         check_failed(&record)?;
+        // Known from its report only: there is nothing to go on with in that phase.
+        if record.failed_in != Some(Phase::Probing) && farm.store().tasks(job).await?.is_empty() {
+            return self.retry_lost(job, settled).await;
+        }
         reopen(farm.storage(), job, &record.title, settled).await?;
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
@@ -146,26 +148,30 @@ impl Handle {
         Ok(farm.store().job(job).await?)
     }
 
-    /// Leads back a job that the store does not know. Without a report it is lost only half, as after a
-    /// retry that was cut off, and is taken up all the same.
-    async fn retry_lost(
-        &self,
-        job: &JobId,
-        settled: Settled,
-        unknown: store::Error,
-    ) -> Result<JobRecord> {
+    /// Leads back a job that the store does not know, or of which it knows the end and no more. Without a
+    /// report it is lost only half, as after a retry that was cut off, and is taken up all the same.
+    async fn retry_lost(&self, job: &JobId, settled: Settled) -> Result<JobRecord> {
         let farm = &self.farm;
         let report: Option<Report> = farm.storage().find_json(&layout::report(job)).await?;
         if let Some(report) = &report {
             check_failed(&report.job)?;
         }
         let ticket: Option<Ticket> = farm.storage().find_json(&layout::ticket(job)).await?;
-        let ticket = ticket.ok_or(unknown)?;
+        let ticket = ticket.ok_or_else(|| store::Error::NotFound {
+            what: "job",
+            id: job.to_string(),
+        })?;
         keep(farm.storage(), &ticket.title, &ticket.tenant).await?;
         reopen(farm.storage(), job, &ticket.title, settled).await?;
         farm.storage().delete(&layout::report(job)).await?;
         renew_epoch(farm).await?;
-        enter(farm, &ticket).await?;
+        // One that has ended is known from its report, or a recovery has just made it so.
+        while enter(farm, &ticket).await? == Submitted::Exists {
+            match farm.store().forget(job).await {
+                Err(store::Error::Conflict { .. }) => break,
+                forgotten => forgotten?,
+            }
+        }
         farm.work.notify_waiters();
         farm.attention.notify_one();
         info!(job_id = %job, "job was led back from storage");

@@ -7,6 +7,7 @@ use proto::v1;
 use proto::v1::node_service_client::NodeServiceClient;
 use scheduler::Secret;
 use std::sync::Arc;
+use std::time::Duration;
 use store::SystemClock;
 use store::memory::MemoryStore;
 use tonic::metadata::MetadataValue;
@@ -90,6 +91,54 @@ async fn a_failed_job_can_be_led_back_after_the_store_was_lost() {
     let unknown = v1::RetryDeadJobRequest { job };
     let unknown = farm.client().retry_dead_job(unknown).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_ended_are_listed_after_the_store_was_lost_and_failed_ones_led_back() {
+    let farm = Farm::start().await;
+    farm.spawn_node(
+        "n1",
+        Script {
+            frames_lost: 1,
+            ..Script::passing()
+        },
+    );
+    let failed = farm.submit().await;
+    farm.reaches(&failed, "failed").await;
+    let cancelled = farm.submit().await;
+    let id = cancelled.clone();
+    let request = v1::CancelJobRequest { id };
+    farm.client().cancel_job(request).await.unwrap();
+    let jobs = async |farm: &Farm| {
+        let request = v1::ListJobsRequest::default();
+        let listed = farm.client().list_jobs(request).await.unwrap();
+        listed.into_inner().jobs
+    };
+    let before = jobs(&farm).await;
+    for job in &before {
+        let path = layout::report(&JobId::new(job.id.clone()).unwrap());
+        eventually("report", || async {
+            farm.storage.exists(&path).await.unwrap().then_some(())
+        })
+        .await;
+    }
+    let storage = farm.stop().await;
+
+    let farm = Farm::on(storage, Arc::new(SystemClock), |_| {}).await;
+    assert_eq!(jobs(&farm).await, before);
+    let job = failed.clone();
+    let retry = v1::RetryDeadJobRequest { job };
+    let led_back = farm.client().retry_dead_job(retry).await.unwrap();
+    assert!(led_back.into_inner().version > before[1].version);
+    farm.spawn_node("n2", Script::passing());
+    farm.reaches(&failed, "published").await;
+    let storage = farm.stop().await;
+
+    let farm = Farm::on(storage, Arc::new(SystemClock), |config| {
+        config.keep_ended = Duration::ZERO;
+    })
+    .await;
+    assert!(jobs(&farm).await.is_empty(), "nobody keeps them any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,9 @@ impl Store for Faulty {
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {
         through!(self, submit(job, tasks))
     }
+    async fn restore(&self, job: &JobRecord) -> Result<Submitted> {
+        through!(self, restore(job))
+    }
     async fn job(&self, job: &JobId) -> Result<JobRecord> {
         through!(self, job(job))
     }

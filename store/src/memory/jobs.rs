@@ -14,24 +14,38 @@ impl State {
         if self.jobs.contains_key(&job.id) {
             return Submitted::Exists;
         }
-        self.accepted += 1;
-        self.numbers.insert(self.accepted, job.id.clone());
-        let new = Job {
-            record: accepted(job, self.epoch, now_ms),
-            number: self.accepted,
-            marked: 0,
-            posted: 0,
-            chunks: 0,
-            tasks: BTreeMap::new(),
-            order: Vec::new(),
-            waiting: BTreeMap::new(),
-        };
-        self.jobs.insert(job.id.clone(), new);
+        self.add_job(accepted(job, self.epoch, now_ms), 0);
         for task in tasks {
             self.add_task(task, now_ms);
         }
         self.mark(&job.id, now_ms);
         Submitted::New
+    }
+
+    pub(super) fn restore(&mut self, job: &JobRecord) -> Submitted {
+        if self.jobs.contains_key(&job.id) {
+            return Submitted::Exists;
+        }
+        self.add_job(job.clone(), job.version);
+        Submitted::New
+    }
+
+    /// Adds a job without tasks, of which this version was posted.
+    fn add_job(&mut self, record: JobRecord, posted: u64) {
+        self.accepted += 1;
+        let id = record.id.clone();
+        self.numbers.insert(self.accepted, id.clone());
+        let job = Job {
+            marked: record.version,
+            record,
+            number: self.accepted,
+            posted,
+            chunks: 0,
+            tasks: BTreeMap::new(),
+            order: Vec::new(),
+            waiting: BTreeMap::new(),
+        };
+        self.jobs.insert(id, job);
     }
 
     pub(super) fn advance(&mut self, id: &JobId, step: &Advance, now_ms: u64) -> Result<bool> {

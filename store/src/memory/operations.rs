@@ -26,6 +26,11 @@ impl Store for MemoryStore {
         Ok(self.with(|state, now| state.submit(job, tasks, now)))
     }
 
+    async fn restore(&self, job: &JobRecord) -> Result<Submitted> {
+        rules::check_ended(job)?;
+        Ok(self.with(|state, _| state.restore(job)))
+    }
+
     async fn job(&self, job: &JobId) -> Result<JobRecord> {
         self.with(|state, _| state.record(job))
     }

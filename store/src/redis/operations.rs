@@ -53,11 +53,32 @@ impl Store for RedisStore {
             self.epoch,
             EPOCH_VERSIONS,
         )?;
-        Ok(if new == 1 {
-            Submitted::New
-        } else {
-            Submitted::Exists
-        })
+        Ok(submitted(new))
+    }
+
+    async fn restore(&self, job: &JobRecord) -> Result<Submitted> {
+        rules::check_ended(job)?;
+        let failure = job.failure.as_ref().map(wire::json);
+        let new: u32 = run!(
+            self,
+            restore,
+            job.id,
+            wire::json(&wire::new_job(job)),
+            job.tenant,
+            job.title,
+            job.priority,
+            job.traceparent,
+            job.phase,
+            job.failed_in.map_or("", Phase::as_str),
+            job.version,
+            failure.unwrap_or_default(),
+            job.title_version,
+            job.accepted_at_ms,
+            job.changed_at_ms,
+            job.units,
+            job.units_done,
+        )?;
+        Ok(submitted(new))
     }
 
     async fn job(&self, job: &JobId) -> Result<JobRecord> {
@@ -410,6 +431,13 @@ impl RedisStore {
             )?);
         }
         Ok((next, jobs))
+    }
+}
+
+fn submitted(new: u32) -> Submitted {
+    match new {
+        1 => Submitted::New,
+        _ => Submitted::Exists,
     }
 }
 

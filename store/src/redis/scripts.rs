@@ -40,6 +40,7 @@ scripts! {
     open: [],
     now: [],
     submit: [CHUNKS, TASKS],
+    restore: [],
     job: [],
     jobs: [],
     tasks: [CHUNKS],

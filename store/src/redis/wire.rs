@@ -123,6 +123,19 @@ fn failure(fields: &Fields) -> Result<Option<Failure>> {
     }
 }
 
+/// What never changes of a job.
+pub(super) fn new_job(job: &JobRecord) -> NewJob {
+    NewJob {
+        id: job.id.clone(),
+        tenant: job.tenant.clone(),
+        title: job.title.clone(),
+        profile: job.profile.clone(),
+        source_url: job.source_url.clone(),
+        priority: job.priority,
+        traceparent: job.traceparent.clone(),
+    }
+}
+
 /// A job and its number.
 pub(super) fn job(fields: &Fields) -> Result<(u64, JobRecord)> {
     let new: NewJob = from_json("new", text(fields, "new")?)?;

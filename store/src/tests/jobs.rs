@@ -5,7 +5,7 @@ use crate::rules::EPOCH_VERSIONS;
 use crate::{Advance, Disposition, Error, Steal, Submitted};
 use futures::future::join_all;
 use model::JobId;
-use model::job::{JobFilter, Phase};
+use model::job::{JobFilter, JobRecord, Phase};
 use model::task::{Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
 
@@ -384,4 +384,40 @@ pub(super) async fn a_raised_epoch_raises_tokens_and_versions(f: &Fixture) {
         assert_eq!(f.store.attend(TTL).await.unwrap(), None);
     }
     assert_eq!(tokens, [1, 7, 7, 9_000_000]);
+}
+
+pub(super) async fn an_ended_job_is_restored_as_it_was(f: &Fixture) {
+    let open = f.submit("j1", 50, &[]).await;
+    let ended = JobRecord {
+        id: "j0".parse().unwrap(),
+        phase: Phase::Failed,
+        failed_in: Some(Phase::Packaging),
+        version: 3 * EPOCH_VERSIONS + 17,
+        failure: Some(failure("it broke\nat the end")),
+        title_version: 4,
+        accepted_at_ms: 1_600_000_000_000,
+        changed_at_ms: 1_600_000_000_001,
+        units: 9,
+        units_done: 8,
+        ..f.store.job(&open).await.unwrap()
+    };
+    let refused = f.store.restore(&f.store.job(&open).await.unwrap()).await;
+    assert!(
+        matches!(refused, Err(Error::Conflict { .. })),
+        "{refused:?}"
+    );
+    for answer in [Submitted::New, Submitted::Exists] {
+        assert_eq!(f.store.restore(&ended).await.unwrap(), answer);
+    }
+    assert_eq!(f.store.job(&ended.id).await.unwrap(), ended);
+    let listed = f.store.jobs(&JobFilter::default(), "", 9).await.unwrap();
+    assert!(listed.jobs.contains(&ended), "{listed:?}");
+    assert_eq!(f.store.tasks(&ended.id).await.unwrap(), []);
+    assert_eq!(f.store.depth().await.unwrap().jobs, 1);
+    while let Some(attention) = f.store.attend(TTL).await.unwrap() {
+        assert_eq!(attention.job, open, "it needs no decision");
+        f.store.settle(&attention).await.unwrap();
+    }
+    f.store.forget(&ended.id).await.unwrap();
+    assert_eq!(f.submit("j0", 50, &[]).await, ended.id, "it may come again");
 }
