@@ -3,6 +3,7 @@
 
 use super::Handle;
 use crate::policy::admission::{Admitted, Submission, admit};
+use crate::publish::Claimed;
 use crate::recover::{enter, is_known, renew_epoch};
 use crate::{Error, Result, publish};
 use model::job::JobRecord;
@@ -87,7 +88,7 @@ impl Handle {
     async fn write_ticket(&self, ticket: &Ticket) -> Result<(Ticket, Created)> {
         let storage = self.farm.storage();
         let (title, tenant, job) = (&ticket.title, &ticket.tenant, &ticket.job);
-        publish::claim(storage, title, tenant, job, ticket.accepted_at_ms).await?;
+        let claimed = publish::claim(storage, title, tenant, job, ticket.accepted_at_ms).await?;
         let path = layout::ticket(job);
         let created = match storage.put_json_if_absent(&path, ticket).await {
             Ok(created) => created,
@@ -101,10 +102,12 @@ impl Handle {
                 return Err(error.into());
             }
         };
-        match publish::keep(storage, title, tenant).await {
-            Err(error @ Error::NotYours { .. }) => return Err(error),
-            Err(error) => warn!(%title, %error, "a claim with a ticket stays a claim"),
-            Ok(()) => {}
+        if claimed == Claimed::Anew {
+            match publish::keep(storage, title, tenant).await {
+                Err(error @ Error::NotYours { .. }) => return Err(error),
+                Err(error) => warn!(%title, %error, "a claim with a ticket stays a claim"),
+                Ok(()) => {}
+            }
         }
         // Whoever came first decides: of two equal requests at once both get the same ticket.
         Ok((storage.get_json(&path).await?, created))

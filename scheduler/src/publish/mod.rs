@@ -8,5 +8,5 @@ mod version;
 
 pub use catalog::{list, publish, rollback, title};
 pub use outcome::{Outcome, Settled, outcome, reopen, settle};
-pub use owner::{check_owner, claim, give_back, keep};
+pub use owner::{Claimed, check_owner, claim, give_back, keep};
 pub use version::reserve;

@@ -37,6 +37,15 @@ impl Owner {
     }
 }
 
+/// What a claim relies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// The title is the tenant's for good already.
+    Kept,
+    /// The claim itself, until it is kept or given back.
+    Anew,
+}
+
 /// Fails with [`Error::NotYours`] when a title is another tenant's.
 pub async fn check_owner(
     storage: &Storage,
@@ -61,13 +70,16 @@ pub async fn claim(
     tenant: &TenantId,
     job: &JobId,
     now_ms: u64,
-) -> Result<()> {
+) -> Result<Claimed> {
     if is_published_by(storage, title, tenant).await? {
-        return Ok(());
+        return Ok(Claimed::Kept);
     }
     let path = layout::owner(title);
     let mut void = None;
     if let Some(owner) = storage.find_json::<Owner>(&path).await? {
+        if owner == Owner::for_good(tenant) {
+            return Ok(Claimed::Kept);
+        }
         void = is_void(storage, &owner, now_ms).await?.then_some(owner);
     }
     let (tenant, job) = (tenant.clone(), job.clone());
@@ -84,8 +96,10 @@ pub async fn claim(
         let claims = Some(claims);
         Some(Owner { tenant, claims })
     };
-    let owner = storage.update_json(&path, add).await?;
-    owner.map_or(Ok(()), |owner| yours(title, &tenant, &owner))
+    if let Some(owner) = storage.update_json(&path, add).await? {
+        yours(title, &tenant, &owner)?;
+    }
+    Ok(Claimed::Anew)
 }
 
 /// Makes a title a tenant's for good, because there is a ticket of the tenant's for it;
