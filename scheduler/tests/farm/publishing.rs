@@ -1,6 +1,6 @@
 //! The catalog.
 
-use crate::harness::Farm;
+use crate::harness::{Farm, eventually};
 use crate::node::{Node, Script};
 use model::job::Phase;
 use model::task::{Grant, TaskKind};
@@ -9,6 +9,7 @@ use proto::v1;
 use scheduler::publish::{Outcome, settle};
 use std::sync::Arc;
 use storage::Storage;
+use store::memory::MemoryStore;
 use store::{Advance, SystemClock};
 use tonic::Code;
 
@@ -166,6 +167,48 @@ async fn nearly_published(farm: &Farm) -> (JobId, Node, Grant) {
     }
 }
 
+/// Fails a job that is packaged.
+async fn fail(farm: &Farm, job: &JobId) {
+    let failure = Advance {
+        from: Phase::Packaging,
+        to: Phase::Failed,
+        add: Vec::new(),
+        failure: None,
+        title_version: None,
+    };
+    let failed = farm.config.store.advance(job, &failure).await;
+    assert!(failed.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_failed_in_packaging_is_led_back_after_the_store_was_lost() {
+    let farm = Farm::start().await;
+    let (job, _node, _verify) = nearly_published(&farm).await;
+    fail(&farm, &job).await;
+    let failed = farm.reaches(job.as_str(), "failed").await.job.unwrap();
+    let report = layout::report(&job);
+    eventually("report", || async {
+        farm.storage.exists(&report).await.unwrap().then_some(())
+    })
+    .await;
+    let epoch = scheduler::current_epoch(&farm.storage).await.unwrap();
+    let storage = farm.stop().await;
+
+    let store = MemoryStore::with_epoch(Arc::new(SystemClock), epoch);
+    let farm = Farm::on(storage, Arc::new(SystemClock), |config| {
+        config.store = Arc::new(store);
+    })
+    .await;
+    let retry = v1::RetryDeadJobRequest {
+        job: job.to_string(),
+    };
+    let led_back = farm.client().retry_dead_job(retry).await.unwrap();
+    let version = led_back.into_inner().version;
+    assert!(version > failed.version, "{version}");
+    farm.spawn_node("n2", Script::passing());
+    farm.reaches(job.as_str(), "published").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_being_published_can_be_cancelled_no_more() {
     let farm = Farm::start().await;
@@ -224,15 +267,7 @@ async fn a_job_that_failed_before_anything_was_published_can_be_cancelled_after_
     let (job, _node, _verify) = nearly_published(&farm).await;
     let outcome = settle(&farm.storage, &job, Outcome::Publish).await;
     assert_eq!(outcome.unwrap(), Outcome::Publish);
-    let failure = Advance {
-        from: Phase::Packaging,
-        to: Phase::Failed,
-        add: Vec::new(),
-        failure: None,
-        title_version: None,
-    };
-    let store = farm.config.store.clone();
-    assert!(store.advance(&job, &failure).await.unwrap());
+    fail(&farm, &job).await;
     let retry = v1::RetryDeadJobRequest {
         job: job.to_string(),
     };
