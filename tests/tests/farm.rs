@@ -1,11 +1,11 @@
 //! The farm as its operators use it: every command against a scheduler with a private Redis and real
 //! nodes.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::{Clip, Farm, Place, at, lines_of_json, require, wait_until};
+use tests::{Browser, Clip, Farm, Place, at, lines_of_json, require, wait_until};
 
 const BOUND: Duration = Duration::from_secs(300);
 
@@ -136,6 +136,53 @@ fn a_job_is_cancelled_and_a_node_drains() -> Result<()> {
         "a cancelled title was published"
     );
     Ok(())
+}
+
+/// A farm whose scheduler meets a ticket in storage that nobody can open, and that ticket.
+fn recovering(place: &Place) -> Result<(Farm, PathBuf)> {
+    let mut farm = Farm::start(place)?;
+    farm.scheduler().kill()?;
+    let ticket = farm.storage().join("jobs/j1/ticket.json");
+    std::fs::create_dir_all(ticket.parent().context("it has a folder")?)?;
+    // A link that leads to itself.
+    std::os::unix::fs::symlink(&ticket, &ticket)?;
+    farm.start_scheduler()?;
+    Ok((farm, ticket))
+}
+
+#[test]
+fn a_farm_that_recovers_says_so_beside_its_jobs() -> Result<()> {
+    let Some(_) = require("redis-server") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let (farm, ticket) = recovering(&place)?;
+    let says_so = || {
+        let listed = farm.call(&["jobs"])?.finish(BOUND)?;
+        ensure!(listed.code == Some(0), "{listed:?}");
+        Ok(listed.stderr.contains("recovering 1"))
+    };
+    wait_until("the recovery is said", BOUND, || {
+        Ok(says_so()?.then_some(()))
+    })?;
+    std::fs::remove_file(ticket)?;
+    wait_until("it has ended", BOUND, || Ok((!says_so()?).then_some(())))
+}
+
+#[test]
+fn a_farm_that_recovers_says_so_on_its_page() -> Result<()> {
+    let (Some(_), Some(chromium)) = (require("redis-server"), require("chromium")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let (mut farm, ticket) = recovering(&place)?;
+    let mut browser = Browser::start(&chromium)?;
+    browser.open(&farm.dashboard()?)?;
+    let figures = "document.getElementById('figures').innerText.toLowerCase()";
+    browser.wait_for(&format!("{figures}.includes('recovering')"), BOUND)?;
+    std::fs::remove_file(ticket)?;
+    let ended = format!("{figures}.includes('nodes') && !{figures}.includes('recovering')");
+    browser.wait_for(&ended, BOUND)
 }
 
 #[test]

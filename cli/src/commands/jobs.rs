@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::show;
 use crate::summary;
-use proto::v1::{GetJobRequest, ListJobsRequest};
+use proto::v1::{GetCapacityRequest, GetJobRequest, ListJobsRequest};
 
 /// Arguments of `magpie jobs`.
 #[derive(Debug, clap::Args)]
@@ -68,5 +68,15 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         false => "there are no jobs; give the farm one with `magpie submit`",
     };
     show::jobs(printer, &jobs, none)?;
+    let capacity = client
+        .get_capacity(GetCapacityRequest {})
+        .await
+        .map_err(|s| explain(&s))?;
+    let left = capacity.into_inner().to_recover;
+    if left > 0 {
+        printer.note(&format!(
+            "recovering {left}: jobs in storage that may be missing here"
+        ));
+    }
     Ok(Exit::Success)
 }
