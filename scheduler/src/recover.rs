@@ -205,6 +205,15 @@ struct Round {
     listed_after_ms: u64,
 }
 
+impl Round {
+    /// Gives the store a new epoch, once. Before it is given a job that it has lost: a job that it knows
+    /// asks for no epoch any more.
+    async fn renew(&self, farm: &Farm) -> Result<()> {
+        let renewed = self.renewed.get_or_try_init(|| renew_epoch(farm));
+        renewed.await.map(|()| ())
+    }
+}
+
 /// The time before which a job that ended is taken out of the store.
 pub(crate) async fn listed_after_ms(farm: &Farm) -> Result<u64> {
     let keep_ms = u64::try_from(farm.config.keep_ended.as_millis()).unwrap_or(u64::MAX);
@@ -239,7 +248,7 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     let storage = farm.storage();
     match storage.find_json::<Report>(&layout::report(job)).await {
         Ok(Some(report)) => {
-            restore(farm, &report.job, round.listed_after_ms).await?;
+            restore(farm, &report.job, round).await?;
             return Ok(Found::Ended);
         }
         Err(error @ storage::Error::Corrupt { .. }) => {
@@ -256,8 +265,7 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
         kept => kept?,
     }
     if !is_known(farm, job).await? {
-        let renewed = &round.renewed;
-        renewed.get_or_try_init(|| renew_epoch(farm)).await?;
+        round.renew(farm).await?;
     }
     Ok(match enter(farm, &ticket).await? {
         Submitted::New => Found::Submitted,
@@ -267,9 +275,10 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
 
 /// Lists a job again that has ended, as long as the store would have kept it. A failed one is kept until a
 /// person acts.
-async fn restore(farm: &Farm, job: &JobRecord, listed_after_ms: u64) -> Result<()> {
-    let is_kept = job.phase == Phase::Failed || job.changed_at_ms >= listed_after_ms;
-    if job.phase.is_final() && is_kept {
+async fn restore(farm: &Farm, job: &JobRecord, round: &Round) -> Result<()> {
+    let is_kept = job.phase == Phase::Failed || job.changed_at_ms >= round.listed_after_ms;
+    if job.phase.is_final() && is_kept && !is_known(farm, &job.id).await? {
+        round.renew(farm).await?;
         farm.store().restore(job).await?;
     }
     Ok(())

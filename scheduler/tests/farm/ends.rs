@@ -79,6 +79,11 @@ async fn a_failed_job_can_be_led_back_after_the_store_was_lost() {
         config.store = Arc::new(store);
     })
     .await;
+    let renewed = scheduler::current_epoch(&farm.storage).await.unwrap();
+    assert!(
+        renewed > epoch + 1,
+        "{renewed}: the farm of the test raises it once"
+    );
     let retry = v1::RetryDeadJobRequest { job: job.clone() };
     let led_back = farm.client().retry_dead_job(retry.clone()).await.unwrap();
     let version = led_back.into_inner().version;
