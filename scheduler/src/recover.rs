@@ -209,8 +209,9 @@ impl Round {
     /// Gives the store a new epoch, once. Before it is given a job that it has lost: a job that it knows
     /// asks for no epoch any more.
     async fn renew(&self, farm: &Farm) -> Result<()> {
-        let renewed = self.renewed.get_or_try_init(|| renew_epoch(farm));
-        renewed.await.map(|()| ())
+        let renew = || renew_epoch(farm);
+        self.renewed.get_or_try_init(renew).await?;
+        Ok(())
     }
 }
 
