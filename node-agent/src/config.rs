@@ -81,6 +81,8 @@ pub struct Config {
     pub node: NodeId,
     /// Chunks at a time; `None` for [`crate::slots_for`] of this host.
     pub slots: Option<u32>,
+    /// Memory that it may fill; `None` for all of this host's.
+    pub memory_bytes: Option<u64>,
     /// Sources it may read.
     pub roots: SourceRoots,
     /// Storage to use instead of opening the URL that the scheduler names; for one process that is
@@ -105,6 +107,7 @@ impl Config {
         Self {
             node,
             slots: None,
+            memory_bytes: None,
             roots,
             storage: None,
             sandbox: Sandbox::Strict,

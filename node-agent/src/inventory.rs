@@ -1,8 +1,12 @@
 //! What this host is. Facts only; what a node takes is decided by the scheduler.
 
+use crate::agent::shared;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::tasks::estimate;
 use model::node::NodeInfo;
+use model::profile::Profile;
+use model::rendition::EncoderFamily;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 /// Memory that one slot needs: the encoders of a whole group at 1080p, two segments of each rendition
@@ -14,6 +18,24 @@ const SLOT_BYTES: u64 = 2 << 30;
 pub fn slots_for(cores: u32, memory_bytes: u64) -> u32 {
     let by_memory = u32::try_from(memory_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
     (cores * 3).div_ceil(4).min(by_memory).max(1)
+}
+
+/// H.264 ladders of the profile `web` that so much memory holds at a time, of sources of 16:9 with so many
+/// lines: each takes a slot, and a slot that finds no room waits for it.
+pub fn ladders_for(memory_bytes: u64, lines: u32) -> u64 {
+    let size = |lines: u32| (lines * 16 / 9, lines);
+    let rungs = Profile::built_in("web").map_or_else(|_| Vec::new(), |web| web.video.rungs);
+    let rungs = rungs.iter().map(|rung| rung.short_edge);
+    let rungs = rungs.filter(|&edge| edge <= lines);
+    let ladder = estimate(
+        size(lines),
+        rungs.map(|edge| (size(edge), EncoderFamily::X264)),
+    );
+    match memory_bytes / ladder {
+        0 => 0,
+        // Several leave a part to others.
+        _ => (shared(memory_bytes) / ladder).max(1),
+    }
 }
 
 /// What a node says of itself when it registers.
@@ -28,9 +50,11 @@ pub fn node_info(config: &Config) -> Result<NodeInfo> {
         reason: format!("cores: {e}"),
     })?;
     let cores = u32::try_from(cores.get()).unwrap_or(u32::MAX);
-    let memory_bytes = system
-        .cgroup_limits()
-        .map_or(system.total_memory(), |limits| limits.total_memory);
+    let memory_bytes = config.memory_bytes.unwrap_or_else(|| {
+        system
+            .cgroup_limits()
+            .map_or(system.total_memory(), |limits| limits.total_memory)
+    });
     Ok(NodeInfo {
         id: config.node.clone(),
         host: System::host_name().unwrap_or_else(|_| "unknown".to_owned()),
@@ -62,5 +86,17 @@ mod tests {
         assert_eq!(slots_for(16, 64 << 30), 12);
         assert_eq!(slots_for(16, 4 << 30), 2);
         assert_eq!(slots_for(1, 1 << 30), 1);
+    }
+
+    #[test]
+    fn the_ladders_that_memory_holds_are_as_many_as_were_measured() {
+        let mebibytes = |count: u64| count << 20;
+        // Peaks of whole workers: 961 MiB at 1080 lines, 3.5 GiB at 2160.
+        assert_eq!(ladders_for(mebibytes(950), 1080), 0);
+        assert_eq!(ladders_for(mebibytes(1050), 1080), 1);
+        assert_eq!(ladders_for(mebibytes(3 << 10), 2160), 0);
+        assert_eq!(ladders_for(mebibytes(4 << 10), 2160), 1);
+        assert_eq!(ladders_for(mebibytes(24 << 10), 2160), 5);
+        assert_eq!(ladders_for(mebibytes(24 << 10), 1080), 22);
     }
 }

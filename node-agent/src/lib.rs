@@ -24,5 +24,5 @@ pub mod trial;
 pub use agent::{Agent, Event, Observer, Shutdown, prove_sandbox};
 pub use config::{Config, CpuLevel, Limits, Sandbox};
 pub use error::{Error, Result};
-pub use inventory::{node_info, slots_for};
+pub use inventory::{ladders_for, node_info, slots_for};
 pub use sandbox::WorkerProgram;

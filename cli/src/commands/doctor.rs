@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::table::{Side, Table};
 use model::NodeId;
-use node_agent::{Config, node_info};
+use node_agent::{Config, ladders_for, node_info};
 use serde::Serialize;
 use std::process::Command;
 use storage::SourceRoots;
@@ -109,9 +109,14 @@ fn gpus(gpus: &[String]) -> Check {
 }
 
 fn memory(bytes: u64) -> Check {
-    let found = format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
-    // One slot of a 1080p ladder with x264 medium stays below this.
-    let state = if bytes < 1 << 30 {
+    let at_a_time = |lines| ladders_for(bytes, lines);
+    let found = format!(
+        "{:.1} GiB: at a time {} ladders of 1080 lines, or {} of 2160",
+        bytes as f64 / f64::from(1 << 30),
+        at_a_time(1080),
+        at_a_time(2160)
+    );
+    let state = if at_a_time(1080) == 0 {
         State::Missing
     } else {
         State::Good
@@ -123,7 +128,7 @@ fn memory(bytes: u64) -> Check {
         remedy: if state == State::Good {
             ""
         } else {
-            "1 GiB for a 1080p ladder"
+            "1 GiB for a ladder of 1080 lines, 4 GiB for one of 2160"
         },
     }
 }

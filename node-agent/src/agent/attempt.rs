@@ -2,6 +2,7 @@
 
 use super::health::Permit;
 use super::lease::Lease;
+use super::memory::Memory;
 use super::{Event, Observer};
 use crate::error::Error;
 use crate::tasks::{self, Context};
@@ -21,6 +22,9 @@ pub(crate) enum Stop {
     Lost,
     /// The agent drains: the rest is handed back.
     Drained,
+    /// Other slots have the memory: it is handed back, and this slot takes nothing before so many bytes
+    /// are free.
+    Crowded(u64),
 }
 
 impl From<Failure> for Stop {
@@ -54,6 +58,8 @@ pub(crate) struct Attempt {
     pub(crate) kill: CancellationToken,
     /// Who watches.
     pub(crate) observer: Arc<dyn Observer>,
+    /// Memory that the slots share.
+    pub(crate) memory: Arc<Memory>,
     /// The right to take it, which hears what becomes of it.
     pub(crate) permit: Permit,
 }
@@ -154,8 +160,9 @@ impl Attempt {
     }
 }
 
-/// Runs the task of a grant and tells the scheduler how it ended.
-pub(super) async fn run(context: Context, attempt: Attempt) {
+/// Runs the task of a grant and tells the scheduler how it ended. Gives the memory that was missing, if
+/// that is how.
+pub(super) async fn run(context: Context, attempt: Attempt) -> Option<u64> {
     let attempt = Arc::new(attempt);
     let chunk = attempt.lease.chunk().clone();
     let kind = attempt.grant.kind.clone();
@@ -170,6 +177,7 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
         Err(Stop::Failed(failure)) => Some(failure.to_string()),
         Err(Stop::Lost) => Some("not wanted any more".to_owned()),
         Err(Stop::Drained) => Some("handed back".to_owned()),
+        Err(Stop::Crowded(_)) => Some("handed back: other slots have the memory".to_owned()),
     };
     if let Err(Stop::Failed(failure)) = &ended {
         let (kind, job) = (&attempt.grant.kind, &attempt.task().job);
@@ -190,7 +198,7 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
         match &ended {
             Ok(()) if lease.is_unsure() => lease.release().await,
             Ok(()) | Err(Stop::Lost) => Ok(()),
-            Err(Stop::Drained) => lease.release().await,
+            Err(Stop::Drained | Stop::Crowded(_)) => lease.release().await,
             Err(Stop::Failed(failure)) => lease.fail(&short(failure)).await,
         }
     };
@@ -200,6 +208,10 @@ pub(super) async fn run(context: Context, attempt: Attempt) {
             tracing::error!(%chunk, %error, "the scheduler was not told how the chunk ended");
         },
         () = killed_and_waited(&attempt.kill) => {}
+    }
+    match ended {
+        Err(Stop::Crowded(bytes)) => Some(bytes),
+        _ => None,
     }
 }
 

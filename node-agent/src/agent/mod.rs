@@ -6,6 +6,7 @@ mod health;
 mod heartbeat;
 mod lease;
 mod link;
+mod memory;
 mod run;
 mod slot;
 
@@ -13,3 +14,4 @@ pub use event::{Event, Observer};
 pub use run::{Agent, Shutdown, prove_sandbox};
 
 pub(crate) use attempt::{Attempt, Stop};
+pub(crate) use memory::{NoShare, Share, shared};

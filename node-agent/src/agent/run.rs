@@ -4,6 +4,7 @@ use super::health::Health;
 use super::heartbeat;
 use super::lease::Leases;
 use super::link::{Bearer, Link};
+use super::memory::Memory;
 use super::slot::Slot;
 use super::{Event, Observer};
 use crate::config::Config;
@@ -88,6 +89,7 @@ impl Agent {
             None => Storage::join(&registered.storage_url)?,
         };
         let slots = link.info().slots;
+        let memory = Arc::new(Memory::new(link.info().memory_bytes));
         let context = Context::new(&config, storage, spares, &link.info().builds);
         let leases = Leases::default();
         let stop = CancellationToken::new();
@@ -121,6 +123,7 @@ impl Agent {
             context,
             observer,
             health,
+            memory,
             take_wait,
             drain,
             kill,

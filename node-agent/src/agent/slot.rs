@@ -4,6 +4,7 @@ use super::attempt::{self, Attempt};
 use super::health::{Health, Permit};
 use super::lease::Leases;
 use super::link::Link;
+use super::memory::Memory;
 use super::{Event, Observer};
 use crate::error::Result;
 use crate::tasks::Context;
@@ -21,6 +22,7 @@ pub(super) struct Slot {
     pub(super) context: Context,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) health: Arc<Health>,
+    pub(super) memory: Arc<Memory>,
     pub(super) take_wait: Duration,
     pub(super) drain: CancellationToken,
     pub(super) kill: CancellationToken,
@@ -40,17 +42,26 @@ impl Slot {
                 () = self.drain.cancelled() => return Ok(()),
                 taken = self.link.take(self.take_wait) => taken?,
             };
-            match taken.grant {
+            let missing = match taken.grant {
                 Some(grant) => self.work(grant, permit).await,
-                None => drop(permit),
-            }
+                None => {
+                    drop(permit);
+                    None
+                }
+            };
             if taken.draining {
                 self.drain.cancel();
+            }
+            if let Some(bytes) = missing {
+                tokio::select! {
+                    () = self.drain.cancelled() => return Ok(()),
+                    () = self.memory.wait_for(bytes) => {}
+                }
             }
         }
     }
 
-    async fn work(&self, grant: model::task::Grant, permit: Permit) {
+    async fn work(&self, grant: model::task::Grant, permit: Permit) -> Option<u64> {
         let span = tracing::info_span!(
             "attempt",
             job_id = %grant.chunk.task.job,
@@ -70,9 +81,10 @@ impl Slot {
             drain: self.drain.clone(),
             kill: self.kill.clone(),
             observer: Arc::clone(&self.observer),
+            memory: Arc::clone(&self.memory),
             permit,
         };
         let running = attempt::run(self.context.clone(), attempt);
-        running.instrument(span).await;
+        running.instrument(span).await
     }
 }

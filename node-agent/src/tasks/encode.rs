@@ -6,6 +6,7 @@
 //! what a lost node costs.
 
 use super::context::{Context, LoadedPlan};
+use super::memory;
 use super::unit::{Expected, Unit};
 use super::work::{Given, Running};
 use crate::agent::{Attempt, Stop};
@@ -89,10 +90,12 @@ pub(crate) async fn encode(
         loaded,
         group: group.to_owned(),
     };
-    // A chunk whose segments are all there needs no worker.
+    // A chunk whose segments are all there needs no worker, and no memory.
     let Some(first) = target.claim().await? else {
         return Ok(());
     };
+    let (video, named) = target.find()?;
+    let _share = memory::share(&target.attempt, video, named)?;
     let source = tokio::select! {
         biased;
         () = target.attempt.called_off() => return Err(target.attempt.reason()),

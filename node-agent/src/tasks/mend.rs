@@ -2,6 +2,7 @@
 //! so what comes out is what was committed, and no task needs to be opened again for it.
 
 use super::context::{Context, LoadedPlan};
+use super::memory;
 use super::unit::{Expected, Unit};
 use super::work::{Given, Running, out_of_place};
 use crate::agent::{Attempt, Stop};
@@ -20,6 +21,7 @@ pub(super) async fn mend(
     damaged: &[u32],
 ) -> Result<(), Stop> {
     tracing::warn!(group = group.name, ?damaged, "segments are made again");
+    let _share = memory::share(attempt, video, group)?;
     let plan = &loaded.plan;
     let given = Given {
         plan: loaded.json.clone(),

@@ -10,6 +10,7 @@ mod describe;
 mod encode;
 mod hashes;
 mod images;
+mod memory;
 mod mend;
 mod package;
 mod probe;
@@ -24,4 +25,5 @@ mod work;
 
 pub(crate) use context::Context;
 pub(crate) use encode::encode;
+pub(crate) use memory::estimate;
 pub(crate) use single::single;

@@ -63,11 +63,12 @@ impl Running {
         storage: &Storage,
         roots: SourceRoots,
     ) -> Result<Self> {
-        Self::with_slots(1, scheduler, storage, roots)
+        Self::of_size((1, None), scheduler, storage, roots)
     }
 
-    fn with_slots(
-        slots: u32,
+    /// With so many slots and so many bytes of memory.
+    pub(crate) fn of_size(
+        (slots, memory_bytes): (u32, Option<u64>),
         scheduler: FakeScheduler,
         storage: &Storage,
         roots: SourceRoots,
@@ -75,6 +76,7 @@ impl Running {
         let shutdown = Shutdown::default();
         let config = Config {
             slots: Some(slots),
+            memory_bytes,
             storage: Some(storage.clone()),
             take_wait: Duration::from_secs(5),
             ..Config::new("node".parse()?, roots)
@@ -454,7 +456,7 @@ fn one_slot_asks() -> Result<()> {
         let scheduler = FakeScheduler::default();
         let (storage, plan) = encoded_title(3).await?;
         let roots = SourceRoots::default();
-        let running = Running::with_slots(3, scheduler.clone(), &storage, roots)?;
+        let running = Running::of_size((3, None), scheduler.clone(), &storage, roots)?;
         let asks = |times: usize| move |state: &State| state.takes.len() >= times;
         scheduler.until("a slot asks", asks(1)).await?;
         scheduler.add(&plan.job, encode(), 3)?;

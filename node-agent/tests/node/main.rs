@@ -7,6 +7,7 @@ mod containment;
 mod damage;
 mod fake_scheduler;
 mod fitness;
+mod memory;
 mod plans;
 mod tampering;
 mod title;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         agent::CASES,
         damage::CASES,
         fitness::CASES,
+        memory::CASES,
         title::CASES,
         tampering::CASES,
     ];

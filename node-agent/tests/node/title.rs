@@ -70,7 +70,7 @@ impl Place {
         Ok(format!("file://{}", self.source()?.display()))
     }
 
-    fn roots(&self) -> Result<SourceRoots> {
+    pub(crate) fn roots(&self) -> Result<SourceRoots> {
         Ok(SourceRoots::new([self
             .folder
             .path()
