@@ -20,6 +20,10 @@ pub trait Decoder: Send {
     /// or, after the end was sent, all pictures are out.
     fn receive(&mut self, picture: &mut DecodedPicture) -> Result<bool>;
 
+    /// Says that no picture before this time, in ticks of the stream, is wanted: their samples mean nothing, and
+    /// after a flush those that no other picture refers to may be missing. `None`: all are wanted.
+    fn skip_to(&mut self, time: Option<i64>);
+
     /// Forgets all packets and pictures inside, as needed after a seek.
     fn flush(&mut self) -> Result<()>;
 }

@@ -213,3 +213,60 @@ fn a_picture_is_received_into_memory_that_is_used_again() {
     }
     assert_eq!(addresses.len(), 1);
 }
+
+#[test]
+fn a_run_up_costs_less_and_changes_no_wanted_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let moving = "-f lavfi -i testsrc2=s=192x108:r=25:d=2";
+    for (name, codec, is_h264) in [
+        ("a.mp4", "libx264 -bf 3 -b_strategy 2 -g 250", true),
+        (
+            "b.mp4",
+            "libx264 -bf 4 -x264-params b-pyramid=strict:open-gop=1:keyint=40",
+            true,
+        ),
+        ("c.mp4", "libx264 -flags +ildct+ilme -top 1 -g 250", true),
+        ("d.mp4", "libx264 -preset ultrafast -g 250", true),
+        (
+            "e.mp4",
+            "libx265 -x265-params log-level=error:keyint=250",
+            false,
+        ),
+        ("f.ts", "mpeg2video -bf 2 -g 250", false),
+    ] {
+        let path = media::make(folder.path(), name, &format!("{moving} -c:v {codec}"));
+        let mut demuxer = media::open(&path);
+        let stream = demuxer.streams()[0].clone();
+        let packets = media::packets(&mut demuxer);
+        let mut decoder =
+            libav::VideoDecoder::open(&stream, &libav::DecoderOptions::default()).unwrap();
+        let mut decode = |from: Option<i64>| {
+            decoder.flush();
+            decoder.skip_to(from);
+            let mut pictures = Vec::new();
+            for packet in packets.iter().map(Some).chain([None]) {
+                assert!(decoder.send(packet).unwrap());
+                while let Some(picture) = decoder.receive().unwrap() {
+                    pictures.push(picture);
+                }
+            }
+            pictures
+        };
+        let all = decode(None);
+        assert_eq!(all.len(), 50, "{name}");
+        for (place, wanted) in all.iter().enumerate().step_by(3) {
+            let some = decode(wanted.pts);
+            let before = some.iter().take_while(|one| one.pts < wanted.pts).count();
+            assert!(some[before..] == all[place..], "{name}: from {place} on");
+            assert!(is_h264 || before == place, "{name}: to {place}");
+            let samples = some[..before].iter().map(|one| one.picture.width());
+            assert!(
+                samples.into_iter().all(|width| width == 1),
+                "{name}: {place}"
+            );
+        }
+        let last = all.last().and_then(|picture| picture.pts);
+        let has_b_pictures = is_h264 && name != "d.mp4";
+        assert_eq!(decode(last).len() < 40, has_b_pictures, "{name}");
+    }
+}

@@ -23,6 +23,10 @@ impl Decoder for LibavDecoder {
         Ok(self.0.receive_into(picture)?)
     }
 
+    fn skip_to(&mut self, time: Option<i64>) {
+        self.0.skip_to(time);
+    }
+
     fn flush(&mut self) -> Result<()> {
         self.0.flush();
         Ok(())

@@ -96,6 +96,22 @@ impl DecoderContext {
         }
     }
 
+    /// Whether pictures that no other refers to are left out, from about the next packet on. Only in H.264,
+    /// whose packets say of themselves that nothing refers to them (`nal_ref_idc`, ITU-T H.264 7.4.1); in
+    /// HEVC a higher temporal layer still may.
+    pub(crate) fn set_skips_unreferenced(&mut self, skips: bool) {
+        let context = self.as_ptr();
+        // SAFETY: the context is open, and its user may set this field between calls.
+        unsafe {
+            let is_h264 = raw!(context, codec_id) == ffi::AVCodecID::AV_CODEC_ID_H264 as i32;
+            (*context).skip_frame = if skips && is_h264 {
+                ffi::AVDiscard::AVDISCARD_NONREF
+            } else {
+                ffi::AVDiscard::AVDISCARD_DEFAULT
+            };
+        }
+    }
+
     /// Fetches a decoded frame; false when there is none before more input, or at the end.
     pub(crate) fn receive(&mut self, frame: &mut FrameHandle) -> Result<bool> {
         log::clear_last_line();

@@ -68,6 +68,21 @@ impl DecodedPicture {
 pub struct VideoDecoder {
     context: DecoderContext,
     frame: FrameHandle,
+    /// Pictures before this time are not wanted.
+    from: Option<i64>,
+    run_up: RunUp,
+}
+
+/// Where decoding is, seen from the first wanted picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunUp {
+    /// Nothing was sent yet: the next packet is where decoding starts.
+    Start,
+    /// All that was sent comes before it.
+    Before,
+    /// It was sent. libav may still be about to decode it when it is told about the next packet, so
+    /// nothing is left out any more.
+    Passed,
 }
 
 impl VideoDecoder {
@@ -95,6 +110,8 @@ impl VideoDecoder {
         Ok(Self {
             context,
             frame: FrameHandle::new()?,
+            from: None,
+            run_up: RunUp::Start,
         })
     }
 
@@ -106,7 +123,22 @@ impl VideoDecoder {
     /// Gives the next packet, or `None` once at the end. False: the decoder is full, receive first
     /// and send the same again. [`Error::Corrupt`]: this packet is lost, the next may be sent.
     pub fn send(&mut self, packet: Option<&Packet>) -> Result<bool> {
+        let time = packet.and_then(Packet::pts);
+        let is_unwanted = time.zip(self.from).is_some_and(|(time, from)| time < from);
+        self.context
+            .set_skips_unreferenced(is_unwanted && self.run_up == RunUp::Before);
+        self.run_up = match self.run_up {
+            RunUp::Start | RunUp::Before if is_unwanted => RunUp::Before,
+            _ => RunUp::Passed,
+        };
         self.context.send(packet)
+    }
+
+    /// Says that no picture before this time, in ticks of the stream, is wanted: they come without their
+    /// samples, and after a flush those that no other picture refers to may not come at all. `None`: all
+    /// are wanted.
+    pub fn skip_to(&mut self, time: Option<i64>) {
+        self.from = time;
     }
 
     /// The next picture in presentation order; `None` when it needs more packets or, after the
@@ -124,9 +156,15 @@ impl VideoDecoder {
         let frame = self.frame.as_ptr();
         // SAFETY: the decoder filled the frame.
         unsafe {
-            pixels::copy_out(frame, &mut decoded.picture)?;
             decoded.pts = sys::timestamp((*frame).best_effort_timestamp)
                 .or_else(|| sys::timestamp((*frame).pts));
+            let is_unwanted = decoded
+                .pts
+                .zip(self.from)
+                .is_some_and(|(at, from)| at < from);
+            if !is_unwanted {
+                pixels::copy_out(frame, &mut decoded.picture)?;
+            }
             decoded.corrupt = (*frame).flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
                 || (*frame).decode_error_flags != 0;
         }
@@ -139,6 +177,7 @@ impl VideoDecoder {
     /// Forgets all packets and pictures inside, as needed after a seek.
     pub fn flush(&mut self) {
         self.context.flush();
+        self.run_up = RunUp::Start;
     }
 }
 

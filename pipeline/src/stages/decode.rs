@@ -35,6 +35,10 @@ pub(crate) struct Decode {
     from: u32,
     /// The container has no presentation times, so frames are counted.
     is_ordinal: bool,
+    /// The frame up to which frames may be missing.
+    aim: Option<u32>,
+    /// Run-ups are not decoded in full, which is cheaper; a source that it does not suit ends it.
+    may_skip: bool,
     pending: Option<Packet>,
     is_at_end: bool,
 }
@@ -64,6 +68,8 @@ impl Decode {
             next: None,
             from: 0,
             is_ordinal: false,
+            aim: None,
+            may_skip: true,
             pending: None,
             is_at_end: false,
         })
@@ -91,12 +97,17 @@ impl Decode {
         });
         let mut trouble = None;
         if is_near {
+            self.aim_at(None);
             match self.run_to(wanted, picture) {
                 Err(error) if error.is_about_the_source() => trouble = Some(error),
                 outcome => return outcome,
             }
         }
-        let outcome = self.decode_again(nearest, wanted, picture);
+        let mut outcome = self.decode_again(nearest, wanted, picture);
+        if self.may_skip && outcome.as_ref().is_err_and(Error::is_about_the_source) {
+            self.may_skip = false;
+            outcome = self.decode_again(nearest, wanted, picture);
+        }
         outcome.map_err(|error| {
             let first = trouble.filter(|_| error.is_about_the_source());
             first.unwrap_or(error).at(Place::SourceFrame(wanted))
@@ -120,6 +131,7 @@ impl Decode {
                 break;
             }
             self.seek(self.access_points[index])?;
+            self.aim_at(Some(wanted).filter(|_| self.may_skip && !self.is_ordinal));
             match self.run_to(wanted, picture) {
                 Err(error) if error.is_about_the_source() => trouble = error,
                 outcome => return outcome,
@@ -151,6 +163,13 @@ impl Decode {
             self.next = Some(found.map_or(point.frame, |known| known.frame));
         }
         Ok(())
+    }
+
+    /// Says that no frame before this one is wanted.
+    fn aim_at(&mut self, wanted: Option<u32>) {
+        self.aim = wanted;
+        let time = wanted.and_then(|wanted| self.times.get(wanted as usize).copied());
+        self.decoder.skip_to(time);
     }
 
     fn run_to(&mut self, wanted: u32, picture: &mut DecodedPicture) -> Result<()> {
@@ -211,6 +230,7 @@ impl Decode {
     fn identify(&mut self, time: Option<i64>) -> Result<Option<u32>> {
         let frame = match self.next {
             Some(next) => {
+                let next = self.skipped_to(next, time);
                 let expected = self.times.get(next as usize).copied();
                 if !self.is_ordinal && (expected.is_none() || expected != time) {
                     return Err(unexpected(expected, time));
@@ -234,6 +254,16 @@ impl Decode {
         };
         self.next = Some(frame + 1);
         Ok(Some(frame))
+    }
+
+    /// The frame that comes where `next` would: a later one when frames may be missing.
+    fn skipped_to(&self, next: u32, time: Option<i64>) -> u32 {
+        let found = self.aim.zip(time).and_then(|(aim, time)| {
+            let between = self.times.get(next as usize..=aim as usize)?;
+            let place = between.binary_search(&time).ok()?;
+            u32::try_from(place).ok()?.checked_add(next)
+        });
+        found.unwrap_or(next)
     }
 
     fn read(&mut self) -> Result<Option<Packet>> {
