@@ -54,24 +54,29 @@ impl Memory {
 
     /// Takes a share. One that has the host to itself may take all of it.
     pub(crate) fn share(self: &Arc<Self>, bytes: u64) -> Result<Share, NoShare> {
-        if bytes > self.bytes {
-            return Err(NoShare::Never { bytes: self.bytes });
-        }
         let mut taken = self.taken.lock();
-        let sum = taken.saturating_add(bytes);
-        if *taken > 0 && sum > shared(self.bytes) {
-            return Err(NoShare::Now);
-        }
-        *taken = sum;
-        drop(taken);
+        *taken = self.with(*taken, bytes)?;
         let memory = Arc::clone(self);
         Ok(Share { memory, bytes })
     }
 
+    /// What is taken after a share of so many bytes.
+    fn with(&self, taken: u64, bytes: u64) -> Result<u64, NoShare> {
+        if bytes > self.bytes {
+            return Err(NoShare::Never { bytes: self.bytes });
+        }
+        let sum = taken.saturating_add(bytes);
+        if taken > 0 && sum > shared(self.bytes) {
+            return Err(NoShare::Now);
+        }
+        Ok(sum)
+    }
+
     /// Waits until there is a share of so many bytes, without taking it.
-    pub(super) async fn wait_for(self: &Arc<Self>, bytes: u64) {
+    pub(super) async fn wait_for(&self, bytes: u64) {
         let mut changes = self.changed.subscribe();
-        while self.share(bytes).is_err_and(|why| why == NoShare::Now) {
+        let is_crowded = || self.with(*self.taken.lock(), bytes) == Err(NoShare::Now);
+        while is_crowded() {
             // The sender is in `self`, so it is there.
             let _ = changes.changed().await;
         }
