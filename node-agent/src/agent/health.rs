@@ -320,8 +320,10 @@ mod tests {
             assert!(permit.is_trial);
             assert_eq!(began.elapsed().as_secs(), pause);
             assert!(health.permit().now_or_never().is_none(), "two trials");
-            // Chunks that were taken before are nothing new.
+            let reason = health.reason();
             fail(&old, FailureKind::NodeFault, &["c"; 2]);
+            assert_eq!(health.reason(), reason, "it was taken before");
+            assert!(health.permit().now_or_never().is_none(), "two trials");
             fail(&permit, FailureKind::NodeFault, &["c"]);
         }
         fail(&old, FailureKind::NodeFault, &["d"]);
