@@ -1,5 +1,5 @@
 // The farm as it is now, from the live feed.
-import { ago, by, follow, hide, kind, make, span, text } from "/assets/dom.js";
+import { ago, by, follow, hide, kind, make, plural, span, text } from "/assets/dom.js";
 import { FREE_SLOT, button, drawJob, failureBox, jobPath, newJob } from "/assets/job.js";
 
 const RETRY_MS = 5000;
@@ -60,6 +60,17 @@ function chunkName(id, titles) {
   return `${titles.get(job) || job} ${rest}`;
 }
 
+// What a node works on, one entry for each task: a node may hold dozens of chunks of one.
+function works(holds, titles) {
+  const tasks = new Map();
+  for (const id of holds) {
+    const name = chunkName(id, titles);
+    const task = name.slice(0, name.lastIndexOf("#"));
+    tasks.set(task, (tasks.get(task) || 0) + 1);
+  }
+  return [...tasks].map(([task, count]) => (count > 1 ? `${task} (${count} chunks)` : task)).join(", ");
+}
+
 const cell = (label, kindName = "") => { const td = make("td", kindName); td.dataset.label = label; return td; };
 
 function newNode() {
@@ -67,25 +78,25 @@ function newNode() {
 }
 
 function drawNode(row, node, farm, titles) {
-  const [name, taking, slots, works, machine] = row.children;
+  const [name, taking, slots, busy, machine] = row.children;
   const { info } = node;
   text(name, info.id);
   text(taking, `${node.draining || node.info.leaving ? "draining" : node.info.unfit ? "unfit" : "takes work"}, seen ${ago(node.seen_at_ms, farm.now_ms)}`);
   const boxes = Array.from({ length: Math.min(Math.max(info.slots, node.holds.length), 64) }, (_, i) => ({ i, held: node.holds[i] }));
-  if (!slots.firstChild) slots.append(make("span", "slots"), make("span"));
+  if (!slots.firstChild) slots.append(make("span", "slots"), make("span", "count"));
   follow(slots.firstChild, boxes, (box) => box.i, () => make("i"), (box, { held }) => kind(box, held ? "r" : "q"));
   text(slots.lastChild, `${node.holds.length} of ${info.slots}`);
-  text(works, node.holds.map((id) => chunkName(id, titles)).join(", ") || "nothing");
+  text(busy, works(node.holds, titles) || "nothing");
   const memory = `${Math.round(info.memory_bytes / 2 ** 30)} GiB`;
   text(machine, [info.host, `${info.cores} cores`, memory, info.gpus.join(", ") || "no GPU", `magpie ${info.version}`].join(" · "));
 }
 
 function newDead(chunk) {
   const job = chunk.chunk.slice(0, chunk.chunk.indexOf("/"));
-  const retry = cell("", "actions");
+  const retry = cell("");
   retry.append(button("Retry", () => act(`${jobPath(job)}/retry`, {})));
   const failure = cell("Last failure");
-  if (chunk.last) failure.append(failureBox(chunk.last.failure));
+  failure.append(chunk.last ? failureBox(chunk.last.failure) : make("span", "muted", "not known"));
   return make("tr", "", cell("Chunk", "name"), failure, cell("Attempts", "number"), cell("Since"), retry);
 }
 
@@ -102,11 +113,16 @@ function draw(farm) {
   stuck(farm);
   follow(by("jobs"), farm.jobs, (one) => one.job.id, newJob, (box, one) => drawJob(box, one, { now: farm.now_ms, act }));
   hide(by("no-jobs"), farm.jobs.length > 0);
+  hide(by("legend"), farm.jobs.length === 0);
+  hide(by("more-jobs"), !farm.more_jobs);
   follow(by("nodes"), farm.nodes, (node) => node.info.id, newNode, (row, node) => drawNode(row, node, farm, titles));
+  hide(by("node-table"), farm.nodes.length === 0);
   hide(by("no-nodes"), farm.nodes.length > 0);
   follow(by("dead"), farm.dead, (chunk) => `${chunk.chunk} ${chunk.dead_at_ms}`, newDead, (row, chunk) => drawDead(row, chunk, farm, titles));
   hide(by("dead-table"), farm.dead.length === 0);
   hide(by("no-dead"), farm.dead.length > 0);
+  text(by("more-dead-count"), plural(farm.more_dead || 0, "more chunk"));
+  hide(by("more-dead"), !farm.more_dead);
 }
 
 let feed = null;

@@ -1,5 +1,6 @@
 //! What the farm page is told: the farm at one moment, small enough to be sent every second. A job of
-//! many hours has thousands of segments; a page gets a strip of a few hundred cells for each task.
+//! many hours has thousands of segments; a page gets a strip of a few hundred cells for each task. Of
+//! many jobs it gets those that a person or a node is busy with, and then the newest.
 
 use crate::strip::Strip;
 use model::job::{JobFilter, JobRecord, Phase};
@@ -11,8 +12,12 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Jobs on the page, newest first; the rest is in `magpie jobs`.
-const JOBS_SHOWN: u32 = 30;
+/// Jobs on the page; the rest is in `magpie jobs`.
+const JOBS_SHOWN: usize = 30;
+
+/// Of them, those that wait for a person and those that nodes hold: so many each, so that the newest
+/// always have room.
+const BUSY_SHOWN: usize = 10;
 
 /// Dead chunks on the page, oldest first; the rest is in `magpie dlq list`.
 const DEAD_SHOWN: usize = 50;
@@ -27,7 +32,11 @@ pub(crate) struct Snapshot {
     capacity: Capacity,
     nodes: Vec<NodeRecord>,
     jobs: Vec<Arc<Job>>,
+    /// The listing of jobs goes on where the page ends.
+    more_jobs: bool,
     dead: Vec<Dead>,
+    /// Dead chunks that the page does not show.
+    more_dead: usize,
 }
 
 /// A job as the page shows it.
@@ -73,29 +82,66 @@ impl Looker {
 
     /// The farm now.
     pub(crate) async fn look(&mut self) -> scheduler::Result<Snapshot> {
-        let listed = self
-            .handle
-            .jobs(&JobFilter::default(), "", JOBS_SHOWN)
-            .await?;
-        let mut jobs = Vec::with_capacity(listed.jobs.len());
-        for record in &listed.jobs {
+        let nodes = self.handle.nodes().await?;
+        let (listed, more_jobs) = self.listed(&nodes).await?;
+        let mut jobs = Vec::with_capacity(listed.len());
+        for record in &listed {
             jobs.push(self.job(record).await?);
         }
         self.ended
-            .retain(|id, _| listed.jobs.iter().any(|record| record.id == *id));
+            .retain(|id, _| listed.iter().any(|record| record.id == *id));
         // Jobs that a person or the farm still has to do with come first.
         jobs.sort_by_key(|shown| match shown.job.phase {
             Phase::Review => 0,
             phase if !phase.is_final() => 1,
             _ => 2,
         });
+        let (dead, more_dead) = self.dead().await?;
         Ok(Snapshot {
             now_ms: self.handle.now_ms().await?,
             capacity: self.handle.capacity().await?,
-            nodes: self.handle.nodes().await?,
+            nodes,
             jobs,
-            dead: self.dead().await?,
+            more_jobs,
+            dead,
+            more_dead,
         })
+    }
+
+    /// The jobs that are shown, and whether there are more.
+    async fn listed(&self, nodes: &[NodeRecord]) -> scheduler::Result<(Vec<JobRecord>, bool)> {
+        let limit = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let review = JobFilter {
+            phases: vec![Phase::Review],
+            ..JobFilter::default()
+        };
+        let mut listed = self.handle.jobs(&review, "", limit(BUSY_SHOWN)).await?.jobs;
+        for id in held(nodes) {
+            if listed.iter().any(|known| known.id == id) {
+                continue;
+            }
+            // One that ended and was forgotten since the node was asked is no loss.
+            match self.handle.job(&id).await {
+                Ok(record) => listed.push(record),
+                Err(error) => tracing::debug!(job_id = %id, %error, "a held job is not shown"),
+            }
+        }
+        let newest = self
+            .handle
+            .jobs(&JobFilter::default(), "", limit(JOBS_SHOWN))
+            .await?;
+        let mut more = !newest.next.is_empty();
+        for record in newest.jobs {
+            if listed.iter().any(|known| known.id == record.id) {
+                continue;
+            }
+            if listed.len() == JOBS_SHOWN {
+                more = true;
+                break;
+            }
+            listed.push(record);
+        }
+        Ok((listed, more))
     }
 
     async fn job(&mut self, record: &JobRecord) -> scheduler::Result<Arc<Job>> {
@@ -116,9 +162,11 @@ impl Looker {
         Ok(shown)
     }
 
-    async fn dead(&self) -> scheduler::Result<Vec<Dead>> {
-        let dead = self.handle.dead().await?.into_iter().take(DEAD_SHOWN);
-        let shown = dead.map(|chunk| Dead {
+    /// The dead chunks that are shown, and how many are not.
+    async fn dead(&self) -> scheduler::Result<(Vec<Dead>, usize)> {
+        let dead = self.handle.dead().await?;
+        let more = dead.len().saturating_sub(DEAD_SHOWN);
+        let shown = dead.into_iter().take(DEAD_SHOWN).map(|chunk| Dead {
             units: chunk.units.len(),
             attempts: chunk.failures.len(),
             dead_at_ms: chunk.dead_at_ms,
@@ -128,8 +176,19 @@ impl Looker {
             }),
             chunk: chunk.chunk,
         });
-        Ok(shown.collect())
+        Ok((shown.collect(), more))
     }
+}
+
+/// Jobs that nodes hold chunks of, each once.
+fn held(nodes: &[NodeRecord]) -> Vec<JobId> {
+    let mut held: Vec<JobId> = Vec::new();
+    for chunk in nodes.iter().flat_map(|node| &node.holds) {
+        if held.len() < BUSY_SHOWN && !held.contains(&chunk.task.job) {
+            held.push(chunk.task.job.clone());
+        }
+    }
+    held
 }
 
 impl Job {
