@@ -52,7 +52,9 @@ function findings(verdict) {
   box.append(make("p", "", "Quality control: ", make("b", "", verdict.action), `, ${plural(verdict.checked, "check")} ran`));
   const list = make("ul");
   const seconds = ([num, den]) => num / den;
-  for (const finding of verdict.findings) {
+  // What has to be judged comes before what is only noted.
+  const weight = { reject: 0, flag: 1, pass: 2 };
+  for (const finding of [...verdict.findings].sort((one, other) => weight[one.action] - weight[other.action])) {
     const where = finding.start ? ` at ${clock(seconds(finding.start))}${finding.end ? ` to ${clock(seconds(finding.end))}` : ""}` : "";
     list.append(make("li", finding.action, make("b", "", finding.action), ` ${finding.check.replaceAll("_", " ")} in ${finding.track}${where}: ${finding.message}`));
   }
@@ -67,7 +69,9 @@ function describe(one) {
   if (plan) {
     parts.push(clock(plan.duration_seconds));
     if (plan.frames) parts.push(`${plan.frames} frames at ${plan.frame_rate}`);
-    if (plan.renditions.length) parts.push(plan.renditions.map((r) => `${r.codec} ${r.height}p`).join(", "));
+    const codecs = new Map();
+    for (const { codec, height } of plan.renditions) codecs.set(codec, [...(codecs.get(codec) || []), height]);
+    for (const [codec, heights] of codecs) parts.push(`${codec} ${heights.join(", ")}p`);
     if (plan.audio.length) parts.push(plural(plan.audio.length, "sound output"));
     if (plan.text.length) parts.push(plural(plan.text.length, "text track"));
   }
@@ -124,7 +128,9 @@ export function drawJob(box, one, { now, act }) {
   kind(waits, one.waiting_for === FREE_SLOT ? "muted" : "waits");
   hide(waits, !one.waiting_for);
   const done = one.job.units ? `${one.job.units_done} of ${one.job.units} segments and steps done` : "";
-  text(tasks.firstChild, [plural(one.tasks.length, "task"), done, `job ${one.job.id}`].filter(Boolean).join(" · "));
+  text(tasks.firstChild, [one.tasks.length ? plural(one.tasks.length, "task") : "", done, `job ${one.job.id}`].filter(Boolean).join(" · "));
+  // Nothing to open: a job that ended long ago has lost its tasks.
+  kind(tasks, one.tasks.length ? "tasks" : "tasks empty");
   follow(tasks.lastChild, one.tasks, (task) => task.name, newStrip, strip);
   if (box.dataset.version === String(one.job.version) && box.dataset.phase === one.job.phase) return;
   // A card that ended folds its strips, once: whoever opens it again keeps it open.
