@@ -114,9 +114,20 @@ function controls() {
 const rate = (bits) => (bits >= 1e6 ? `${(bits / 1e6).toFixed(1)} Mb/s` : `${Math.round(bits / 1000)} kb/s`);
 const levelName = (level) => (level.height ? `${level.height}p · ${rate(level.bitrate)}` : rate(level.bitrate));
 
+// A track that is named by its language code gets the language's name as the viewer would write it.
+function trackName({ name, lang }) {
+  if (!lang || lang === "und" || (name && !new RegExp(`^${lang}\\b`).test(name))) return name || lang || "sound";
+  try {
+    const language = new Intl.DisplayNames(undefined, { type: "language" }).of(lang);
+    return (name || lang).replace(lang, language);
+  } catch {
+    return name || lang;
+  }
+}
+
 function soundName(track) {
   const channels = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[Number.parseInt(track.channels, 10)];
-  const known = (track.name || track.lang || "sound").replace(/^und\b/, "sound");
+  const known = trackName(track).replace(/^und\b/, "sound");
   return channels && !known.includes(channels) ? `${known} · ${channels}` : known;
 }
 
@@ -167,7 +178,7 @@ function choices(hls) {
     if (chosen !== "-1") hls.loadLevel = Number(chosen);
   });
   on("SUBTITLE_TRACKS_UPDATED", () => {
-    const tracks = hls.subtitleTracks.map((track, i) => [i, track.name || track.lang]);
+    const tracks = hls.subtitleTracks.map((track, i) => [i, trackName(track)]);
     menu(captions, [[-1, "off"], ...tracks], captions.value || "-1");
   });
   const caption = () => {
@@ -241,4 +252,11 @@ async function start() {
     throw new Error("This browser can play neither HLS nor media from scripts.");
   }
 }
-start().catch((error) => { hide(stage, true); fail(error.message); });
+start().catch((error) => {
+  hide(stage, true);
+  hide(document.querySelector(".keys"), true);
+  text(by("title"), "Nothing to play");
+  document.title = "Nothing to play · Magpie";
+  hide(by("elsewhere"), false);
+  fail(error.message);
+});
