@@ -86,6 +86,23 @@ impl Browser {
         }
     }
 
+    /// Runs a script in every page from now on, before the page's own.
+    pub fn prepare(&mut self, script: &str) -> Result<()> {
+        let script = json!({ "source": script });
+        // Without it the browser takes the script and runs it in no page.
+        self.order("Page.enable", json!({}))?;
+        self.order("Page.addScriptToEvaluateOnNewDocument", script)?;
+        Ok(())
+    }
+
+    /// Gives the page the width of another screen, in CSS pixels.
+    pub fn narrow(&mut self, width: u32) -> Result<()> {
+        let screen =
+            json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false });
+        self.order("Emulation.setDeviceMetricsOverride", screen)?;
+        Ok(())
+    }
+
     /// The value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Result<Value> {
         let ask = json!({ "expression": expression, "returnByValue": true, "userGesture": true });
