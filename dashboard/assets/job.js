@@ -131,6 +131,7 @@ export function drawJob(box, one, { now, act }) {
   text(tasks.firstChild, [one.tasks.length ? plural(one.tasks.length, "task") : "", done, `job ${one.job.id}`].filter(Boolean).join(" · "));
   // Nothing to open: a job that ended long ago has lost its tasks.
   kind(tasks, one.tasks.length ? "tasks" : "tasks empty");
+  tasks.firstChild.tabIndex = one.tasks.length ? 0 : -1;
   follow(tasks.lastChild, one.tasks, (task) => task.name, newStrip, strip);
   if (box.dataset.version === String(one.job.version) && box.dataset.phase === one.job.phase) return;
   // A card that ended folds its strips, once: whoever opens it again keeps it open.

@@ -276,3 +276,59 @@ fn a_job_that_waits_for_a_person_is_not_pushed_off_the_page() -> Result<()> {
     assert_eq!(at(&seen, "/more_jobs")?, true);
     Ok(())
 }
+
+#[test]
+fn the_player_names_languages_and_finds_tiles_on_every_sheet() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let Some(chromium) = require("chromium") else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let mut farm = Farm::start(&place)?;
+    farm.add_node(&["--slots", "2"])?;
+    let url = farm.dashboard()?;
+    // Six tiles on sheets of four.
+    let own = place.join("own.toml");
+    std::fs::write(
+        &own,
+        "name = \"own\"\nbase = \"preview\"\n[images]\ncolumns = 2\nrows = 2\n",
+    )?;
+    let german = ["-metadata:s:a:0", "language=deu"];
+    let clip = Clip::seconds(12).options(&german).make(&ffmpeg)?;
+    let source = farm.source(&clip)?;
+    let (source, own) = (source.to_string_lossy(), own.to_string_lossy());
+    let arguments = [
+        "submit",
+        &*source,
+        "--title",
+        "it",
+        "--profile",
+        &*own,
+        "--wait",
+    ];
+    let finished = farm.call(&arguments)?.finish(BOUND)?;
+    ensure!(finished.code == Some(0), "{finished:?}");
+
+    let mut browser = Browser::start(&chromium)?;
+    browser.open(&format!("{url}/watch/it"))?;
+    let sound = "document.getElementById('sound').options[0].text";
+    browser.wait_for(&format!("{sound} === 'German · stereo'"), BOUND)?;
+    for (share, sheet) in [(0.1, "00001"), (0.9, "00002")] {
+        let box_of = "const box = document.getElementById('seek').getBoundingClientRect();";
+        let point = format!("box.left + box.width * {share}");
+        let moved = format!(
+            "new PointerEvent('pointermove', {{ clientX: {point}, clientY: box.top + 5 }})"
+        );
+        let image = "document.getElementById('preview').style.backgroundImage";
+        browser.wait_for(
+            &format!(
+                "(() => {{ {box_of} document.getElementById('seek').dispatchEvent({moved}); \
+                 return {image}.includes('{sheet}.jpg'); }})()"
+            ),
+            BOUND,
+        )?;
+    }
+    Ok(())
+}
