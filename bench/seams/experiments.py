@@ -17,6 +17,7 @@ import seams
 from curves import bd_rate, mean, pooled
 
 FIRST_AS_LATER = {"zones": "0,0,b=1.4"}
+NO_ZONE = {"zones": None}
 FULLER = {"vbv-init": 0.9}
 NO_VBV = {"vbv-maxrate": None, "vbv-bufsize": None, "vbv-init": None}
 
@@ -58,7 +59,7 @@ def encode_unit(rung, start, end, variant, out):
     inside = [key - first for key in rung.keyframes if first < key < last]
     number = "+".join(f"eq(n,{key})" for key in inside)
     keys = ["-force_key_frames", f"expr:{number}"] if inside else []
-    changes = {**variant.both, **variant.changes}
+    changes = {**NO_ZONE, **variant.both, **variant.changes}
     seams.call([seams.ENCODER, "-v", "error", "-y", *rung.raw(first), "-i", rung.pictures,
                 "-frames:v", last - first, "-c:v", "libx264", "-preset", rung.rendition["preset"],
                 "-threads", rung.rendition["threads"], "-flags", "+global_header+cgop", *keys,
@@ -97,7 +98,8 @@ def run(rung, crf, variants):
     for variant in variants:
         key = str(sorted(variant.both))
         if key not in twins:
-            file = seams.single_run(rung, rung.work / "twin.mp4", variant.both)
+            changes = {**NO_ZONE, **variant.both}
+            file = seams.single_run(rung, rung.work / "twin.mp4", changes)
             twins[key] = seams.measure_file(rung, file)
         ours = measure_variant(rung, variant)
         same = sum(a == b for a, b in zip(ours["sizes"], magpie))

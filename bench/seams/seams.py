@@ -119,7 +119,7 @@ def x264_parameters(rendition, changes=()):
         "vbv-bufsize": max(rate["buffer_bits"] // 1000, 1),
         "vbv-init": 0.5,
         "keyint": "infinite", "open-gop": 0, "force-cfr": 1, "stitchable": 1,
-        "cpu-independent": 1, "nal-hrd": "none",
+        "cpu-independent": 1, "nal-hrd": "none", "zones": "0,0,b=1.4",
     }
     parameters.update(changes)
     return ":".join(f"{key}={value}" for key, value in parameters.items() if value is not None)
