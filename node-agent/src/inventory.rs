@@ -13,11 +13,17 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// on their way to storage, and the blocks of its source.
 const SLOT_BYTES: u64 = 2 << 30;
 
-/// Slots of a host: three for every four cores, and one for every 2 GiB of memory; whichever is less, and
-/// one at least. A 1080p ladder keeps nearly two cores busy in each slot, but a title's tail does not.
+/// Up to so many cores, a slot for each: the tail of a title, when slots run dry, weighs most where they
+/// are few.
+const SLOT_EACH_CORES: u32 = 4;
+
+/// Slots of a host: one for each of its first cores, and three for every four of more; not more than one
+/// for every 2 GiB of memory, and one at least. A 1080p ladder keeps nearly two cores busy in each slot,
+/// but a title's tail does not.
 pub fn slots_for(cores: u32, memory_bytes: u64) -> u32 {
     let by_memory = u32::try_from(memory_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
-    (cores * 3).div_ceil(4).min(by_memory).max(1)
+    let by_cores = (cores * 3).div_ceil(4).max(cores.min(SLOT_EACH_CORES));
+    by_cores.min(by_memory).max(1)
 }
 
 /// H.264 ladders of the profile `web` that so much memory holds at a time, of sources of 16:9 with so many
@@ -84,6 +90,8 @@ mod tests {
     #[test]
     fn slots_follow_the_scarcer_of_cores_and_memory() {
         assert_eq!(slots_for(16, 64 << 30), 12);
+        assert_eq!(slots_for(5, 64 << 30), 4);
+        assert_eq!(slots_for(4, 64 << 30), 4);
         assert_eq!(slots_for(16, 4 << 30), 2);
         assert_eq!(slots_for(1, 1 << 30), 1);
     }
