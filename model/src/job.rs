@@ -117,7 +117,7 @@ pub struct JobRecord {
     pub phase: Phase,
     /// The phase it failed in, to which a retry leads back.
     pub failed_in: Option<Phase>,
-    /// Raised by every change of the job or of its tasks.
+    /// Raised by every change of the job or of its tasks, and starts above those of a lost store.
     pub version: u64,
     /// Why it failed or was rejected.
     pub failure: Option<Failure>,

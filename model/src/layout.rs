@@ -34,7 +34,8 @@ pub fn review(job: &JobId) -> String {
     format!("jobs/{job}/review.json")
 }
 
-/// Whether a job that is ready is published or was cancelled; what is written first holds.
+/// Whether a job that is ready is published or was cancelled; what is written first holds until it is
+/// taken back. The file stays and counts its changes.
 pub fn outcome(job: &JobId) -> String {
     format!("jobs/{job}/outcome.json")
 }
@@ -62,7 +63,8 @@ pub fn bytes(key: &str, sha256: &str, extension: &str) -> String {
     format!("segments/{key}/{sha256}.{extension}")
 }
 
-/// Whose a title is, written when it is named for the first time.
+/// Whose a title is: claimed by submissions whose tickets are being written, one tenant's for good once
+/// there is a ticket, and free again when every claim was given back.
 pub fn owner(title: &TitleId) -> String {
     format!("owners/{title}.json")
 }
