@@ -1,10 +1,11 @@
-//! One run of a command, measured from outside: wall time, processor time of the whole process
-//! tree, and the peak of the tree's memory. Shared pages count once (PSS), because a farm of worker processes
-//! shares its libraries.
+//! One run of a command, measured from outside: either its wall time and the processor time of the
+//! whole process tree, or the peak of the tree's memory. Never both: to read a process's memory, the kernel walks its
+//! pages under the lock that its page faults need, which slows large trees most. Shared pages count once
+//! (PSS), because a farm of worker processes shares its libraries.
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Memory is sampled at this distance; shorter peaks may be missed, for every peer alike.
@@ -20,37 +21,46 @@ pub struct Measured {
     pub wall_seconds: f64,
     /// User and system time of the process and of all its descendants that were waited for.
     pub cpu_seconds: f64,
-    /// Highest sum of the tree's proportional set sizes.
-    pub peak_memory_kib: u64,
 }
 
-/// Runs a command to its end; fails when the command does.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<Measured> {
+/// Times a command to its end; fails when the command does.
+pub(crate) fn time(command: &mut Command) -> anyhow::Result<Measured> {
     let shown = format!("{command:?}");
     let before = children_cpu_seconds()?;
     let start = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .with_context(|| shown.clone())?;
-    let mut peak_memory_kib = 0;
+    let status = spawn(command, &shown)?.wait()?;
+    let wall_seconds = start.elapsed().as_secs_f64();
+    ensure!(status.success(), "{shown} ended with {status}");
+    Ok(Measured {
+        wall_seconds,
+        cpu_seconds: children_cpu_seconds()? - before,
+    })
+}
+
+/// Runs a command to its end and gives the highest sum of its tree's proportional set sizes, in KiB;
+/// fails when the command does.
+pub(crate) fn peak_memory_kib(command: &mut Command) -> anyhow::Result<u64> {
+    let shown = format!("{command:?}");
+    let mut child = spawn(command, &shown)?;
+    let mut peak = 0;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        peak_memory_kib = peak_memory_kib.max(tree_memory_kib(child.id()));
+        peak = peak.max(tree_memory_kib(child.id()));
         std::thread::sleep(SAMPLE_EVERY);
     };
-    let wall_seconds = start.elapsed().as_secs_f64();
     ensure!(status.success(), "{shown} ended with {status}");
-    let cpu_seconds = children_cpu_seconds()? - before;
-    Ok(Measured {
-        wall_seconds,
-        cpu_seconds,
-        peak_memory_kib,
-    })
+    Ok(peak)
+}
+
+fn spawn(command: &mut Command, shown: &str) -> anyhow::Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .with_context(|| shown.to_owned())
 }
 
 /// Processor time of all children of this process that have been waited for (`proc(5)`, fields
@@ -105,17 +115,26 @@ mod tests {
     #[test]
     fn a_busy_child_of_a_child_is_counted() {
         let script = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; true";
-        let measured = run(Command::new("sh").args(["-c", script])).unwrap();
+        let measured = time(Command::new("sh").args(["-c", script])).unwrap();
         assert!(measured.cpu_seconds > 0.02, "{measured:?}");
         assert!(
             measured.wall_seconds >= measured.cpu_seconds * 0.5,
             "{measured:?}"
         );
-        assert!(measured.peak_memory_kib > 0, "{measured:?}");
+    }
+
+    #[test]
+    fn the_memory_of_a_child_of_a_child_is_counted() {
+        let script = "sh -c 'sleep 0.2'; true";
+        let with_child = peak_memory_kib(Command::new("sh").args(["-c", script])).unwrap();
+        let alone = peak_memory_kib(Command::new("sleep").arg("0.2")).unwrap();
+        assert!(alone > 0);
+        assert!(with_child > alone, "{with_child} {alone}");
     }
 
     #[test]
     fn a_command_that_fails_is_an_error() {
-        assert!(run(&mut Command::new("false")).is_err());
+        assert!(time(&mut Command::new("false")).is_err());
+        assert!(peak_memory_kib(&mut Command::new("false")).is_err());
     }
 }

@@ -24,7 +24,7 @@ pub struct Options {
     pub source: PathBuf,
     /// Slots of `magpie run`; as many as it likes when `None`.
     pub slots: Option<u32>,
-    /// Counted runs of each contestant, after one that is not counted.
+    /// Timed runs of each contestant, after one that shows its memory.
     pub runs: u32,
     /// Where contestants may write; must be empty or absent.
     pub scratch: PathBuf,
@@ -35,7 +35,7 @@ pub fn compare(options: &Options) -> anyhow::Result<Report> {
     std::fs::create_dir_all(&options.scratch)?;
     let scripts = Scripts::write(&options.scratch)?;
     let mut contestants = vec![Contestant::magpie("magpie", &options.source, options)];
-    contestants[0].once(options)?;
+    contestants[0].show_memory(options)?;
     let plan = find_plan(&contestants[0].out)?;
     let rungs = rungs(&plan)?;
     contestants.push(Contestant::ladder(options, &scripts, &plan, &rungs));
@@ -43,12 +43,11 @@ pub fn compare(options: &Options) -> anyhow::Result<Report> {
     let silent = without_sound(options)?;
     contestants.push(Contestant::magpie("magpie without sound", &silent, options));
     for contestant in &mut contestants[1..] {
-        contestant.once(options)?;
+        contestant.show_memory(options)?;
     }
     for _ in 0..options.runs {
         for contestant in &mut contestants {
-            let measured = contestant.once(options)?;
-            contestant.runs.push(measured);
+            contestant.time(options)?;
         }
     }
     report(options, &plan, &rungs, contestants)
@@ -77,6 +76,7 @@ struct Contestant {
     args: Vec<String>,
     out: PathBuf,
     runs: Vec<Measured>,
+    peak_memory_kib: u64,
 }
 
 impl Contestant {
@@ -93,6 +93,7 @@ impl Contestant {
             args,
             out,
             runs: Vec::new(),
+            peak_memory_kib: 0,
         }
     }
 
@@ -111,6 +112,7 @@ impl Contestant {
             args,
             out,
             runs: Vec::new(),
+            peak_memory_kib: 0,
         }
     }
 
@@ -130,6 +132,7 @@ impl Contestant {
             args,
             out,
             runs: Vec::new(),
+            peak_memory_kib: 0,
         }
     }
 
@@ -143,8 +146,19 @@ impl Contestant {
             .replace(&text(&options.source), &name.to_string_lossy())
     }
 
-    /// One run into an empty folder.
-    fn once(&mut self, options: &Options) -> anyhow::Result<Measured> {
+    fn show_memory(&mut self, options: &Options) -> anyhow::Result<()> {
+        self.peak_memory_kib = measure::peak_memory_kib(&mut self.fresh(options)?)?;
+        Ok(())
+    }
+
+    fn time(&mut self, options: &Options) -> anyhow::Result<()> {
+        let measured = measure::time(&mut self.fresh(options)?)?;
+        self.runs.push(measured);
+        Ok(())
+    }
+
+    /// The command, for a run into an empty folder.
+    fn fresh(&self, options: &Options) -> anyhow::Result<Command> {
         anyhow::ensure!(
             self.out.starts_with(&options.scratch),
             "outputs stay in the scratch folder"
@@ -152,7 +166,9 @@ impl Contestant {
         if self.out.exists() {
             std::fs::remove_dir_all(&self.out)?;
         }
-        measure::run(Command::new(&self.program).args(&self.args))
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        Ok(command)
     }
 }
 
@@ -262,6 +278,7 @@ fn report(
             is_magpie,
             command: contestant.command(options),
             runs: contestant.runs,
+            peak_memory_kib: contestant.peak_memory_kib,
             top_bitrate_bps: (bits as f64 / seconds) as u64,
             quality: quality.ok(),
         });

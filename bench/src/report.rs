@@ -15,8 +15,10 @@ pub struct Row {
     pub is_magpie: bool,
     /// The command that ran, without the places of this machine.
     pub command: String,
-    /// Every counted run.
+    /// Every timed run.
     pub runs: Vec<Measured>,
+    /// Peak memory of the run before those.
+    pub peak_memory_kib: u64,
     /// Mean rate of the top rendition.
     pub top_bitrate_bps: u64,
     /// Quality of the top rendition.
@@ -90,7 +92,7 @@ impl Report {
                 "| {} | {wall:.2} | {:.2} | {:.0} | {:.2} | {} | {} | {} |\n",
                 row.name,
                 row.median_of(|m| m.cpu_seconds),
-                row.median_of(|m| m.peak_memory_kib as f64) / 1024.0,
+                row.peak_memory_kib as f64 / 1024.0,
                 self.source_seconds / wall,
                 row.top_bitrate_bps / 1000,
                 quality.map_or_else(String::new, |q| format!("{:.2}", q.psnr_y_db)),
@@ -111,11 +113,11 @@ impl Report {
                 peer.name,
                 our.ratio_to(peer, |m| m.wall_seconds),
                 our.ratio_to(peer, |m| m.cpu_seconds),
-                our.ratio_to(peer, |m| m.peak_memory_kib as f64),
+                our.peak_memory_kib as f64 / peer.peak_memory_kib as f64,
             );
         }
         text += &format!(
-            "\nMedians of {} runs each, run alternately. `magpie without sound` has the pictures of the source alone: the \
+            "\nMedians of {} runs each, run alternately; memory is of another run before them. `magpie without sound` has the pictures of the source alone: the \
              ladder, and beside it sprites, picture checks, packaging and verification.\n",
             self.rows.first().map_or(0, |r| r.runs.len())
         );
@@ -146,13 +148,13 @@ mod tests {
         let run = |&wall_seconds| Measured {
             wall_seconds,
             cpu_seconds: 1.0,
-            peak_memory_kib: 1024,
         };
         Row {
             name: name.to_owned(),
             is_magpie: name == "ours",
             command: name.to_owned(),
             runs: walls.iter().map(run).collect(),
+            peak_memory_kib: 1024,
             top_bitrate_bps: 0,
             quality: None,
         }

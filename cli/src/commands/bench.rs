@@ -23,7 +23,7 @@ enum Verb {
 struct Peers {
     /// The source.
     file: PathBuf,
-    /// Counted runs of each contestant.
+    /// Timed runs of each contestant.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
     /// Slots of `magpie run`.
