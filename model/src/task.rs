@@ -123,8 +123,11 @@ pub struct Chunk {
     pub end: u32,
     /// Units that are claimed and not committed.
     pub claimed: Vec<u32>,
-    /// Attempts that failed and counted.
+    /// Failed attempts that counted, waits for room left out.
     pub attempts: u32,
+    /// Attempts that ended because there was no room.
+    #[serde(default)]
+    pub room_attempts: u32,
     /// Not offered before, in milliseconds since 1970.
     pub not_before_ms: u64,
     /// Node on which the last attempt failed; others are preferred.
@@ -187,7 +190,7 @@ pub struct Grant {
     pub units: Range<u32>,
     /// The token for claims and commits.
     pub token: Token,
-    /// Failed attempts so far.
+    /// Failed attempts so far, waits for room left out.
     pub attempts: u32,
     /// Trace of the job, may be empty.
     pub traceparent: String,

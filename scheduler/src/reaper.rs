@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::farm::Farm;
-use crate::policy::retry;
+use crate::policy::retry::{self, Tried};
 use model::{Failure, FailureKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,11 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
         lease.chunk.task.name.as_str(),
         message,
     );
-    let disposition = retry::decide(failure.kind, lease.attempts, rand::random());
+    let tried = Tried {
+        attempts: lease.attempts,
+        room: 0,
+    };
+    let disposition = retry::decide(failure.kind, tried, rand::random());
     let ended = farm
         .store()
         .fail(&lease.chunk, lease.token, &failure, disposition)

@@ -68,13 +68,26 @@ pub enum Disposition {
     Retry {
         /// Time to wait.
         delay: Duration,
-        /// Whether the attempt counts.
-        counted: bool,
+        /// What the attempt counts as.
+        counts: Counts,
         /// Whether other nodes are preferred.
         elsewhere: bool,
     },
     /// The chunk goes to the DLQ and its task is dead.
     Dead,
+}
+
+/// Which count of a chunk an attempt raises. A wait for room is no failed attempt, so that waits and
+/// failures do not add up to a dead chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counts {
+    /// None.
+    Nothing,
+    /// [`model::task::Chunk::attempts`].
+    Attempt,
+    /// [`model::task::Chunk::room_attempts`].
+    Room,
 }
 
 /// State of a lease that a node asked to renew.
@@ -95,7 +108,7 @@ pub struct Expired {
     pub token: Token,
     /// Who held it.
     pub node: NodeId,
-    /// Attempts that had failed before this one.
+    /// Attempts that had failed before this one, waits for room left out.
     pub attempts: u32,
 }
 
@@ -238,7 +251,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Marks a unit as done. The commit of a task's last unit makes the task done and queues what
     /// waited for it in the same step. A chunk with nothing left is finished and its lease ends.
-    /// `Accepted` sets the attempts of the chunk back to none: only failures with no work between them
+    /// `Accepted` sets both counts of the chunk back to none: only failures with no work between them
     /// add up. The failures that are kept for people stay. `Adopted` resets nothing.
     /// A repetition answers `Already`.
     async fn commit(

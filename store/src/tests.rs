@@ -85,6 +85,7 @@ contract! {
         a_lease_ends_unless_it_is_renewed,
         the_limit_of_expired_leases_holds,
         attempts_count_where_the_policy_says_so,
+        waits_for_room_are_counted_by_themselves,
         work_of_the_holder_sets_the_attempts_back,
         a_dead_chunk_rests_until_its_job_is_revived,
         a_late_commit_can_empty_the_dlq,

@@ -3,9 +3,9 @@
 
 use model::FailureKind;
 use std::time::Duration;
-use store::Disposition;
+use store::{Counts, Disposition};
 
-/// Attempts that count before a chunk rests in the DLQ. Three: the first, one elsewhere, and one
+/// Failed attempts before a chunk rests in the DLQ. Three: the first, one elsewhere, and one
 /// more in case that two nodes broke by themselves.
 pub const ATTEMPTS_MAX: u32 = 3;
 
@@ -15,7 +15,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// No wait is longer: a person who watches should see something happen within a minute.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
-/// Attempts that count before a chunk that finds no room rests in the DLQ. A full node becomes free
+/// Attempts that find no room before a chunk rests in the DLQ. A full node becomes free
 /// and a full disk is emptied, but not always: the waits between twelve attempts add up to a
 /// quarter of an hour at least, after which a person has to make room.
 pub const ROOM_ATTEMPTS_MAX: u32 = 12;
@@ -26,10 +26,20 @@ const ROOM_WAIT_FIRST: Duration = Duration::from_secs(5);
 /// No wait for room is longer.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(300);
 
-/// Decides about a failure. `attempts` counts the failures since the holder of the chunk last committed
-/// a unit, of whatever kind, before this one; the kind of the last one says how many may be. `seed` is
-/// any random number: waits have jitter, because equal waits make a crowd come back together.
-pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
+/// What a chunk has met since its holder last committed a unit, before the failure that is decided
+/// about. A wait for room is no failed attempt: neither uses up what the other may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// Failed attempts that counted.
+    pub attempts: u32,
+    /// Attempts that found no room.
+    pub room: u32,
+}
+
+/// Decides about a failure. `seed` is any random number: waits have jitter, because equal waits make a
+/// crowd come back together.
+pub fn decide(kind: FailureKind, tried: Tried, seed: u64) -> Disposition {
+    let Tried { attempts, room } = tried;
     match kind {
         FailureKind::BadInput
         | FailureKind::Unsupported
@@ -38,18 +48,18 @@ pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
         | FailureKind::Bug => Disposition::Dead,
         FailureKind::Cancelled => Disposition::Retry {
             delay: Duration::ZERO,
-            counted: false,
+            counts: Counts::Nothing,
             elsewhere: false,
         },
         FailureKind::Exhausted => {
-            if attempts.saturating_add(1) >= ROOM_ATTEMPTS_MAX {
+            if room.saturating_add(1) >= ROOM_ATTEMPTS_MAX {
                 return Disposition::Dead;
             }
             // Half of it at least: what is full now is seldom free at once.
-            let half = room_wait(attempts) / 2;
+            let half = room_wait(room) / 2;
             Disposition::Retry {
                 delay: half + jitter(half, seed),
-                counted: true,
+                counts: Counts::Room,
                 elsewhere: true,
             }
         }
@@ -60,7 +70,7 @@ pub fn decide(kind: FailureKind, attempts: u32, seed: u64) -> Disposition {
             let delay = jitter(backoff(attempts), seed);
             Disposition::Retry {
                 delay,
-                counted: true,
+                counts: Counts::Attempt,
                 elsewhere: true,
             }
         }
@@ -92,6 +102,14 @@ pub fn jitter(longest: Duration, seed: u64) -> Duration {
 mod tests {
     use super::*;
 
+    fn attempts(attempts: u32) -> Tried {
+        Tried { attempts, room: 0 }
+    }
+
+    fn room(room: u32) -> Tried {
+        Tried { attempts: 0, room }
+    }
+
     #[test]
     fn what_another_try_cannot_help_is_dead_at_once() {
         for kind in [
@@ -101,7 +119,7 @@ mod tests {
             FailureKind::Drm,
             FailureKind::Bug,
         ] {
-            assert_eq!(decide(kind, 0, 7), Disposition::Dead, "{kind}");
+            assert_eq!(decide(kind, attempts(0), 7), Disposition::Dead, "{kind}");
         }
     }
 
@@ -112,54 +130,76 @@ mod tests {
             FailureKind::Storage,
             FailureKind::NodeFault,
         ] {
-            for attempts in 0..ATTEMPTS_MAX - 1 {
+            for before in 0..ATTEMPTS_MAX - 1 {
                 let Disposition::Retry {
                     delay,
-                    counted: true,
+                    counts: Counts::Attempt,
                     elsewhere: true,
-                } = decide(kind, attempts, 12_345_678)
+                } = decide(kind, attempts(before), 12_345_678)
                 else {
-                    panic!("{kind} after {attempts}");
+                    panic!("{kind} after {before}");
                 };
-                assert!(delay <= backoff(attempts));
+                assert!(delay <= backoff(before));
             }
-            assert_eq!(decide(kind, ATTEMPTS_MAX - 1, 0), Disposition::Dead);
-            assert_eq!(decide(kind, u32::MAX, 0), Disposition::Dead);
+            assert_eq!(
+                decide(kind, attempts(ATTEMPTS_MAX - 1), 0),
+                Disposition::Dead
+            );
+            assert_eq!(decide(kind, attempts(u32::MAX), 0), Disposition::Dead);
         }
     }
 
     #[test]
     fn a_lack_of_room_is_waited_out_for_a_quarter_of_an_hour_and_then_ends() {
         for seed in [0, 1, 3_999, u64::MAX] {
-            let (mut attempts, mut waited) = (0, Duration::ZERO);
+            let (mut waits, mut waited) = (0, Duration::ZERO);
             while let Disposition::Retry {
                 delay,
-                counted: true,
+                counts: Counts::Room,
                 elsewhere: true,
-            } = decide(FailureKind::Exhausted, attempts, seed)
+            } = decide(FailureKind::Exhausted, room(waits), seed)
             {
-                assert!((room_wait(attempts) / 2..=room_wait(attempts)).contains(&delay));
+                assert!((room_wait(waits) / 2..=room_wait(waits)).contains(&delay));
                 waited += delay;
-                attempts += 1;
-                assert!(attempts < 100, "it never ends");
+                waits += 1;
+                assert!(waits < 100, "it never ends");
             }
-            let dead = decide(FailureKind::Exhausted, attempts, seed);
-            assert_eq!((attempts + 1, dead), (ROOM_ATTEMPTS_MAX, Disposition::Dead));
-            let waits = Duration::from_secs(15 * 60)..Duration::from_secs(40 * 60);
-            assert!(waits.contains(&waited), "{waited:?}");
+            let dead = decide(FailureKind::Exhausted, room(waits), seed);
+            assert_eq!((waits + 1, dead), (ROOM_ATTEMPTS_MAX, Disposition::Dead));
+            let bounds = Duration::from_secs(15 * 60)..Duration::from_secs(40 * 60);
+            assert!(bounds.contains(&waited), "{waited:?}");
         }
-        let last = decide(FailureKind::Exhausted, u32::MAX, 0);
+        let last = decide(FailureKind::Exhausted, room(u32::MAX), 0);
         assert_eq!(last, Disposition::Dead);
+    }
+
+    #[test]
+    fn neither_waits_for_room_nor_failures_use_up_the_other() {
+        let waited = room(ROOM_ATTEMPTS_MAX - 1);
+        let failed = attempts(ATTEMPTS_MAX - 1);
+        for (kind, tried, counts) in [
+            (FailureKind::NodeFault, waited, Counts::Attempt),
+            (FailureKind::Exhausted, failed, Counts::Room),
+        ] {
+            let decided = decide(kind, tried, 0);
+            let Disposition::Retry {
+                counts: as_what, ..
+            } = decided
+            else {
+                panic!("{kind}: {decided:?}");
+            };
+            assert_eq!(as_what, counts);
+        }
     }
 
     #[test]
     fn a_cancelled_attempt_leaves_no_mark() {
         let unmarked = Disposition::Retry {
             delay: Duration::ZERO,
-            counted: false,
+            counts: Counts::Nothing,
             elsewhere: false,
         };
-        assert_eq!(decide(FailureKind::Cancelled, 2, 9), unmarked);
+        assert_eq!(decide(FailureKind::Cancelled, attempts(2), 9), unmarked);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! NodeService: what node agents say. A node's word about a unit is taken only together with its token.
 
 use crate::farm::Farm;
-use crate::policy::retry;
+use crate::policy::retry::{self, Tried};
 use crate::{Error, Handle};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Token, UnitRecord};
@@ -61,14 +61,16 @@ impl NodeApi {
             .any(|record| record.info.id == *node && record.draining))
     }
 
-    /// Failed attempts of a chunk before this one. Read from the store, because a node's own count
-    /// would let a broken node decide how often it may try.
-    async fn attempts(&self, chunk: &ChunkId) -> Result<u32, Error> {
+    /// What a chunk has met before this attempt. Read from the store, because a node's own count would let
+    /// a broken node decide how often it may try.
+    async fn tried(&self, chunk: &ChunkId) -> Result<Tried, Error> {
         let tasks = self.farm.store().tasks(&chunk.task.job).await?;
         let mut chunks = tasks.iter().flat_map(|task| &task.chunks);
-        Ok(chunks
-            .find(|known| known.id == *chunk)
-            .map_or(0, |known| known.attempts))
+        let known = chunks.find(|known| known.id == *chunk);
+        Ok(known.map_or_else(Tried::default, |known| Tried {
+            attempts: known.attempts,
+            room: known.room_attempts,
+        }))
     }
 }
 
@@ -286,13 +288,13 @@ impl NodeService for NodeApi {
         if failure.message.len().max(failure.place.len()) > MESSAGE_BYTES_MAX {
             return Err(rejected("failure.message", "is too long").into());
         }
-        let attempts = self.attempts(&chunk).await?;
-        let disposition = retry::decide(failure.kind, attempts, rand::random());
+        let tried = self.tried(&chunk).await?;
+        let disposition = retry::decide(failure.kind, tried, rand::random());
         let store = self.farm.store();
         let failed = store.fail(&chunk, token, &failure, disposition).await;
         let accepted = failed.map_err(Error::from)?;
         if accepted {
-            warn!(%chunk, attempts, kind = %failure.kind, %failure, ?disposition, "attempt failed");
+            warn!(%chunk, ?tried, kind = %failure.kind, %failure, ?disposition, "attempt failed");
             self.farm.work.notify_waiters();
             self.farm.attention.notify_one();
         }

@@ -5,7 +5,7 @@ use crate::node::Script;
 use model::catalog::CatalogEntry;
 use model::qc::Action;
 use model::task::{Claim, Committed, TaskKind};
-use model::{FailureKind, JobId, TitleId, layout};
+use model::{Failure, FailureKind, JobId, TitleId, layout};
 use proto::v1;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +167,28 @@ async fn a_node_that_falls_silent_loses_its_work_to_another() {
     assert_eq!(silent.commit(&grant, 0).await, Committed::Already);
     farm.spawn_node("n3", Script::passing());
     farm.reaches(&job, "published").await;
+}
+
+#[tokio::test]
+async fn waits_for_room_and_failures_use_up_nothing_of_each_other() {
+    let clock = Arc::new(ManualClock::new(1_790_000_000_000));
+    let farm = Farm::with(clock.clone(), |_| {}).await;
+    let mut node = farm.node("n1", Script::passing());
+    node.register().await;
+    let job = farm.submit().await;
+    let crash = Failure::new(FailureKind::NodeFault, "probe", "worker ended");
+    let full = Failure::new(FailureKind::Exhausted, "probe", "no room");
+    let most = [&[&crash][..], &[&full; 11], &[&crash]].concat();
+    for failure in most {
+        let grant = node.take().await.expect("another try");
+        assert!(node.fail(&grant, failure).await);
+        // The longest wait before another try.
+        clock.advance(Duration::from_secs(301));
+    }
+    let last = node.take().await.expect("one crash more may be");
+    assert_eq!(last.attempts, 2, "waits for room are no failed attempts");
+    node.fail(&last, &crash).await;
+    farm.reaches(&job, "failed").await;
 }
 
 #[tokio::test]

@@ -230,7 +230,7 @@ impl State {
             for record in task.chunks.values_mut() {
                 if matches!(record.standing, Standing::Dead { .. }) {
                     record.standing = Standing::Parked;
-                    record.chunk.attempts = 0;
+                    (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
                     record.chunk.not_before_ms = 0;
                     record.chunk.avoid = None;
                 }
@@ -351,6 +351,7 @@ fn new_chunk(task: &TaskId, number: u32, range: std::ops::Range<u32>) -> Chunk {
         end: range.end,
         claimed: Vec::new(),
         attempts: 0,
+        room_attempts: 0,
         not_before_ms: 0,
         avoid: None,
         last_failure: None,

@@ -2,7 +2,7 @@
 //! functions on its record. Nothing here knows of queues or of time going by.
 
 use crate::rules::{self, CLAIMS_MAX, FAILURES_MAX};
-use crate::{DeadAttempt, Disposition};
+use crate::{Counts, DeadAttempt, Disposition};
 use model::job::JobRecord;
 use model::task::{Chunk, Lease, TaskKind, TaskState, Token, UnitRecord};
 use model::{Failure, TaskName};
@@ -173,10 +173,14 @@ impl ChunkRecord {
             }
             Disposition::Retry {
                 delay,
-                counted,
+                counts,
                 elsewhere,
             } => {
-                self.chunk.attempts += u32::from(counted);
+                match counts {
+                    Counts::Nothing => {}
+                    Counts::Attempt => self.chunk.attempts += 1,
+                    Counts::Room => self.chunk.room_attempts += 1,
+                }
                 self.chunk.avoid = elsewhere.then_some(node);
                 let delay_ms = crate::clock::milliseconds(delay);
                 self.chunk.not_before_ms = now_ms.saturating_add(delay_ms);
@@ -201,6 +205,7 @@ impl ChunkRecord {
             end: self.chunk.end,
             claimed: Vec::new(),
             attempts: self.chunk.attempts,
+            room_attempts: self.chunk.room_attempts,
             not_before_ms: 0,
             avoid: None,
             last_failure: self.chunk.last_failure.clone(),

@@ -175,7 +175,7 @@ impl State {
         job.record.version += 1;
         job.record.changed_at_ms = now_ms;
         if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
-            record.chunk.attempts = 0;
+            (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
         }
         if let Some(number) = owner {
             self.shrink(id, number, unit, now_ms);

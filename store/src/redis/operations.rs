@@ -10,8 +10,8 @@ use crate::rules::{
     NODE_SILENCE_MS,
 };
 use crate::{
-    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Steal, Store, Submitted, Want,
+    Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Notice, Posted,
+    QueueDepth, Renewed, Steal, Store, Submitted, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
@@ -235,13 +235,18 @@ impl Store for RedisStore {
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        let (what, delay, counted, elsewhere) = match disposition {
-            Disposition::Dead => ("dead", Duration::ZERO, true, false),
+        let (what, delay, counts, elsewhere) = match disposition {
+            Disposition::Dead => ("dead", Duration::ZERO, Counts::Attempt, false),
             Disposition::Retry {
                 delay,
-                counted,
+                counts,
                 elsewhere,
-            } => ("retry", delay, counted, elsewhere),
+            } => ("retry", delay, counts, elsewhere),
+        };
+        let count = match counts {
+            Counts::Nothing => "",
+            Counts::Attempt => "attempts",
+            Counts::Room => "room_attempts",
         };
         run!(
             self,
@@ -251,7 +256,7 @@ impl Store for RedisStore {
             wire::json(failure),
             what,
             bounded_ms(delay),
-            u8::from(counted),
+            count,
             u8::from(elsewhere),
             FAILURES_MAX,
         )

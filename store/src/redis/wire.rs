@@ -216,6 +216,11 @@ fn chunk((id, fields): &(String, Fields)) -> Result<Chunk> {
             .map(|unit| parse("claimed", unit))
             .collect::<Result<_>>()?,
         attempts: field(fields, "attempts")?,
+        // Chunks of an older farm do not have it.
+        room_attempts: match fields.get("room_attempts") {
+            Some(count) => parse("room_attempts", count)?,
+            None => 0,
+        },
         not_before_ms: field(fields, "not_before")?,
         avoid: optional(fields, "avoid")?,
         last_failure: attempts(text(fields, "failures")?)?

@@ -6,7 +6,7 @@ use super::fixture::{
     Fixture, SECOND, TTL, encode, failure, job, node, record, retry, run, single, step, want,
 };
 use crate::faulty::{Faults, FaultyStore};
-use crate::{Disposition, Error, Result, Steal, Store};
+use crate::{Counts, Disposition, Error, Result, Steal, Store};
 use futures::future::join_all;
 use model::job::Phase;
 use model::task::{Claim, Committed, Grant, TaskKind, TaskRecord, TaskState};
@@ -300,7 +300,7 @@ impl<'a> Farm<'a> {
         let (grant, _) = &self.held[at];
         let disposition = Disposition::Retry {
             delay,
-            counted: true,
+            counts: Counts::Attempt,
             elsewhere: true,
         };
         let failure = failure("random");

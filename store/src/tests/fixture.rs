@@ -4,7 +4,7 @@ use super::server::Server;
 use crate::clock::ManualClock;
 use crate::memory::MemoryStore;
 use crate::redis::RedisStore;
-use crate::{Advance, Disposition, Steal, Store, Submitted, Want};
+use crate::{Advance, Counts, Disposition, Steal, Store, Submitted, Want};
 use model::job::{NewJob, Phase};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, UnitRecord};
@@ -80,6 +80,18 @@ impl Fixture {
             .arg("nonsense");
         let _: u64 = command.query_async(&mut connection).await.unwrap();
         true
+    }
+
+    /// Takes a field off a record, as it is in a farm that did not know the field; nothing for memory.
+    pub(super) async fn lose_field(&self, key: &str, field: &str) {
+        let Time::Redis(server) = &self.time else {
+            return;
+        };
+        let mut connection = Self::connection(server).await;
+        let mut command = redis::cmd("HDEL");
+        command.arg(format!("{{magpie:{CELL}}}:{key}")).arg(field);
+        let lost: u64 = command.query_async(&mut connection).await.unwrap();
+        assert_eq!(lost, 1);
     }
 
     /// Loses the queue of a receiver and nothing else, as a server does that evicts keys.
@@ -301,7 +313,7 @@ pub(super) fn step(from: Phase, to: Phase, add: Vec<NewTask>) -> Advance {
 pub(super) fn retry(delay: Duration) -> Disposition {
     Disposition::Retry {
         delay,
-        counted: true,
+        counts: Counts::Attempt,
         elsewhere: false,
     }
 }
@@ -309,7 +321,7 @@ pub(super) fn retry(delay: Duration) -> Disposition {
 pub(super) fn elsewhere() -> Disposition {
     Disposition::Retry {
         delay: Duration::ZERO,
-        counted: true,
+        counts: Counts::Attempt,
         elsewhere: true,
     }
 }

@@ -1,7 +1,7 @@
 //! What holds for the end of leases: time, failures, the DLQ.
 
 use super::fixture::{Fixture, SECOND, TTL, elsewhere, encode, failure, node, retry, run, single};
-use crate::{Disposition, Error, Expired, Renewed};
+use crate::{Counts, Disposition, Error, Expired, Renewed};
 use model::job::Phase;
 use model::task::{Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {
     let id = f.submit("j1", 50, &[run("j1", 4)]).await;
     let uncounted = Disposition::Retry {
         delay: Duration::ZERO,
-        counted: false,
+        counts: Counts::Nothing,
         elsewhere: false,
     };
     let grant = f.take("n1").await.unwrap();
@@ -80,6 +80,48 @@ pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {
         (1, None, None)
     );
     assert_eq!(f.task(&id, "video-v").await.state, TaskState::Open);
+}
+
+pub(super) async fn waits_for_room_are_counted_by_themselves(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 8)]).await;
+    let counts = async || {
+        let chunks = f.task(&id, "video-v").await.chunks;
+        let counts = chunks.iter().map(|c| (c.attempts, c.room_attempts));
+        counts.collect::<Vec<_>>()
+    };
+    let no_room = Disposition::Retry {
+        delay: Duration::ZERO,
+        counts: Counts::Room,
+        elsewhere: false,
+    };
+    for _ in 0..2 {
+        f.fail(&f.take("n1").await.unwrap(), no_room).await;
+    }
+    assert_eq!(counts().await, [(0, 2)]);
+    f.fail(&f.take("n1").await.unwrap(), retry(Duration::ZERO))
+        .await;
+    assert_eq!(counts().await, [(1, 2)]);
+    let victim = f.take("n1").await.unwrap();
+    assert_eq!(
+        (victim.attempts, f.claim(&victim).await),
+        (1, Claim::Unit(0))
+    );
+    let half = f.steal("n2").await.unwrap();
+    assert_eq!(counts().await, [(1, 2); 2], "a split forgets neither");
+    f.commit(&victim, 0).await;
+    assert_eq!(counts().await, [(0, 0), (1, 2)], "work sets both back");
+    f.fail(&half, Disposition::Dead).await;
+    f.step(&id, Phase::Probing, Phase::Failed, vec![]).await;
+    f.store.revive(&id).await.unwrap();
+    assert_eq!(counts().await, [(0, 0); 2], "and so does a revival");
+    f.lose_field(&format!("chunk:{}", half.chunk), "room_attempts")
+        .await;
+    assert_eq!(counts().await, [(0, 0); 2], "none is kept by older farms");
+    let both = [f.take("n1").await.unwrap(), f.take("n1").await.unwrap()];
+    for grant in &both {
+        f.fail(grant, no_room).await;
+    }
+    assert_eq!(counts().await, [(0, 1); 2]);
 }
 
 pub(super) async fn work_of_the_holder_sets_the_attempts_back(f: &Fixture) {

@@ -32,6 +32,7 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
             end,
             claimed: Vec::new(),
             attempts: 2,
+            room_attempts: 0,
             not_before_ms: 0,
             avoid: None,
             last_failure: None,

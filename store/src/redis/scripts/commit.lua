@@ -60,7 +60,7 @@ redis.call('HSET', key.task(task), 'config', ARGV[5])
 redis.call('HINCRBY', key.job(job), 'units_done', 1)
 redis.call('HINCRBY', key.job(job), 'version', 1)
 redis.call('HSET', key.job(job), 'changed', now)
-if held then chunk.attempts = 0 end
+if held then chunk.attempts, chunk.room_attempts = 0, 0 end
 if chunk then shrink(chunk) end
 if redis.call('HINCRBY', key.task(task), 'units_done', 1) == tonumber(known[1]) then
   finish_task(task, now)

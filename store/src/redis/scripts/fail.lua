@@ -1,5 +1,5 @@
--- chunk, token, failure as JSON, 'dead' or 'retry', delay in ms, 1 if the attempt counts, 1 for
--- elsewhere, most failures kept -> 1 if the token was good
+-- chunk, token, failure as JSON, 'dead' or 'retry', delay in ms, count to raise or nothing,
+-- 1 for elsewhere, most failures kept -> 1 if the token was good
 local chunk, now = load_chunk(ARGV[1]), now_ms()
 if not is_leased(chunk, ARGV[2]) then return 0 end
 local node, failures = chunk.node, {}
@@ -7,7 +7,7 @@ for failure in string.gmatch(chunk.failures, '[^\n]+') do failures[#failures + 1
 failures[#failures + 1] = now .. ' ' .. node .. ' ' .. ARGV[3]
 while #failures > tonumber(ARGV[8]) do table.remove(failures, 1) end
 chunk.failures = table.concat(failures, '\n')
-chunk.attempts = chunk.attempts + ARGV[6]
+if ARGV[6] ~= '' then chunk[ARGV[6]] = chunk[ARGV[6]] + 1 end
 if ARGV[4] == 'retry' then
   chunk.avoid = ARGV[7] == '1' and node or ''
   chunk.not_before = now + ARGV[5]

@@ -55,7 +55,8 @@ local function split(id)
   local number = redis.call('HINCRBY', key.task(task), 'numbers', 1) - 1
   local half = {
     id = task .. '#' .. number, next = border, stop = victim.stop, left = taken, claimed = {},
-    attempts = victim.attempts, not_before = 0, avoid = '', from = id, place = victim.place,
+    attempts = victim.attempts, room_attempts = victim.room_attempts, not_before = 0, avoid = '',
+    from = id, place = victim.place,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
   }
   -- A victim has a claimed unit, so something is left of it.

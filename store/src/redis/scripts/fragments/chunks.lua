@@ -2,7 +2,8 @@
 -- `leave`, change the record, `enter`.
 
 local CHUNK_NUMBERS = {
-  'next', 'stop', 'left', 'attempts', 'not_before', 'expires', 'place', 'dead_at', 'micros',
+  'next', 'stop', 'left', 'attempts', 'room_attempts', 'not_before', 'expires', 'place', 'dead_at',
+  'micros',
 }
 
 local function load_chunk(id)
@@ -13,6 +14,8 @@ local function load_chunk(id)
   local claimed = {}
   for unit in string.gmatch(chunk.claimed, '%d+') do claimed[#claimed + 1] = tonumber(unit) end
   chunk.claimed = claimed
+  -- Chunks of an older farm do not have it.
+  chunk.room_attempts = chunk.room_attempts or 0
   chunk.id = id
   return chunk
 end
@@ -21,6 +24,7 @@ local function save_chunk(chunk)
   redis.call('HSET', key.chunk(chunk.id),
     'next', chunk.next, 'stop', chunk.stop, 'left', chunk.left,
     'claimed', table.concat(chunk.claimed, ','), 'attempts', chunk.attempts,
+    'room_attempts', chunk.room_attempts,
     'not_before', chunk.not_before, 'avoid', chunk.avoid, 'node', chunk.node,
     'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
     'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,
