@@ -6,7 +6,7 @@ use crate::farm::Farm;
 use crate::policy::retry;
 use crate::{Error, Result};
 use model::job::Phase;
-use model::{Failure, JobId};
+use model::{Failure, FailureKind, JobId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Troubles {
         let delay = longest / 2 + retry::jitter(longest / 2, rand::random());
         let trouble = Trouble {
             count,
-            reason: format!("{}: {error}", error.kind()),
+            reason: format!("{}: {error}", class(error)),
             due: Instant::now() + delay,
         };
         troubles.insert(job.clone(), trouble);
@@ -78,10 +78,10 @@ pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Dura
     if count < attempts_max || !lasts(error) {
         return Some(delay);
     }
-    let failure = Failure::new(error.kind(), "scheduler", error.to_string());
+    let failure = Failure::new(class(error), "scheduler", error.to_string());
     match give_up(farm, job, failure).await {
         // The report of a job that has ended is owed for as long as it cannot be written.
-        Ok(false) if is_full(error) || is_denied(error) => return Some(delay),
+        Ok(false) if is_full(error) || is_refused(error) => return Some(delay),
         Ok(_) => farm.troubles.clear(job),
         Err(error) => {
             warn!(job_id = %job, %error, "job could not be given up");
@@ -91,7 +91,7 @@ pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Dura
     None
 }
 
-/// Whether waiting cannot help, or not by itself: something is missing, broken, in contradiction, denied
+/// Whether waiting cannot help, or not by itself: something is missing, broken, in contradiction, refused
 /// or full. Any other outage of store or storage is waited out, however long it takes.
 fn lasts(error: &Error) -> bool {
     match error {
@@ -100,6 +100,7 @@ fn lasts(error: &Error) -> bool {
             storage::Error::NotFound { .. }
                 | storage::Error::Corrupt { .. }
                 | storage::Error::Denied { .. }
+                | storage::Error::Url { .. }
                 | storage::Error::Full { .. }
         ),
         Error::Store(error) => !matches!(error, store::Error::Unavailable { .. }),
@@ -116,9 +117,21 @@ fn is_full(error: &Error) -> bool {
     )
 }
 
-/// Whether storage refuses a scheduler what it asks for.
-fn is_denied(error: &Error) -> bool {
-    matches!(error, Error::Storage(storage::Error::Denied { .. }))
+/// Whether storage refuses a scheduler what it asks for: access is denied or its bucket is gone.
+fn is_refused(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Storage(storage::Error::Denied { .. } | storage::Error::Url { .. })
+    )
+}
+
+/// The class that a job gets from an error. A scheduler asks only its own storage here, so a URL that
+/// cannot be used is no submitter's to mend.
+fn class(error: &Error) -> FailureKind {
+    match error {
+        Error::Storage(storage::Error::Url { .. }) => FailureKind::Storage,
+        error => error.kind(),
+    }
 }
 
 /// Fails a job; answers false when it had ended before.
@@ -206,32 +219,46 @@ mod tests {
         })
     }
 
+    fn without_bucket() -> Error {
+        Error::Storage(storage::Error::Url {
+            url: "jobs/j1/plan.json".to_owned(),
+            reason: "there is no such bucket".to_owned(),
+        })
+    }
+
     #[tokio::test]
-    async fn what_storage_denies_is_said_for_some_minutes_and_then_fails_the_job() {
-        let (farm, job) = farm_with_a_job().await;
-        let mut waited = Duration::ZERO;
-        for _ in 1..ERRORS_MAX {
-            waited += meet(&farm, &job, &denied()).await.expect("another try");
-            let handle = Handle { farm: farm.clone() };
-            let waits = handle.detail(&job).await.unwrap().waiting_for;
-            let said = "storage: jobs/j1/plan.json: access denied";
-            assert!(waits.contains(said), "{waits}");
+    async fn what_storage_refuses_is_said_for_some_minutes_and_then_fails_the_job() {
+        for (error, said) in [
+            (denied(), "storage: jobs/j1/plan.json: access denied"),
+            (
+                without_bucket(),
+                "storage: jobs/j1/plan.json: there is no such bucket",
+            ),
+        ] {
+            let (farm, job) = farm_with_a_job().await;
+            let mut waited = Duration::ZERO;
+            for _ in 1..ERRORS_MAX {
+                waited += meet(&farm, &job, &error).await.expect("another try");
+                let handle = Handle { farm: farm.clone() };
+                let waits = handle.detail(&job).await.unwrap().waiting_for;
+                assert!(waits.contains(said), "{waits}");
+            }
+            assert!(waited > Duration::from_secs(2 * 60), "{waited:?}");
+            assert_eq!(meet(&farm, &job, &error).await, None);
+            let record = farm.store().job(&job).await.unwrap();
+            let kind = record.failure.map(|failure| failure.kind);
+            assert_eq!(
+                (record.phase, kind),
+                (Phase::Failed, Some(FailureKind::Storage))
+            );
         }
-        assert!(waited > Duration::from_secs(2 * 60), "{waited:?}");
-        assert_eq!(meet(&farm, &job, &denied()).await, None);
-        let record = farm.store().job(&job).await.unwrap();
-        let kind = record.failure.map(|failure| failure.kind);
-        assert_eq!(
-            (record.phase, kind),
-            (Phase::Failed, Some(FailureKind::Storage))
-        );
     }
 
     #[tokio::test]
     async fn the_report_of_a_job_that_ended_is_owed_for_as_long_as_it_takes() {
         let (farm, job) = farm_with_a_job().await;
         Handle { farm: farm.clone() }.cancel(&job).await.unwrap();
-        for error in [full(), denied()] {
+        for error in [full(), denied(), without_bucket()] {
             for _ in 0..3 * retry::ROOM_ATTEMPTS_MAX {
                 assert!(meet(&farm, &job, &error).await.is_some(), "{error}");
             }
