@@ -3,11 +3,11 @@
 use crate::error::{Error, InStage, Place, Result};
 use crate::output::{TextInput, sha256};
 use libav::{ByteSource, Demuxer, TextCue, TextDecoder};
-use model::Rational;
 use model::content_key;
 use model::facts::TextFacts;
 use model::plan::{Plan, TextPlan};
 use model::source::TextOrigin;
+use model::{FailureKind, Rational};
 use package::text::{Cue, TimestampMap, clip, parse, whole};
 
 const STAGE: &str = "text";
@@ -15,13 +15,36 @@ const STAGE: &str = "text";
 /// How long a cue stays whose end neither it nor the next one says.
 const OPEN_CUE_MS: i64 = 5_000;
 
-/// Most cues of a track: a cue a second for a day, as for files.
-const CUES_MAX: usize = 86_400;
+/// Longest track that is read, as the file that would be written of it: as long as a file may be.
+const TRACK_BYTES_MAX: usize = 32 << 20;
+
+/// What a cue takes in a file beside its text: times, an arrow, line ends.
+const CUE_BYTES: usize = 32;
 
 /// Cues on the container's clock, in milliseconds, and how many could not be read.
 struct Read {
     cues: Vec<(i64, i64, Cue)>,
     skipped: u32,
+}
+
+/// Cues of a stream while it is read: bounded by bytes, because cues without end would fill the memory.
+#[derive(Default)]
+struct Found {
+    cues: Vec<TextCue>,
+    bytes: usize,
+}
+
+impl Found {
+    fn add(&mut self, cues: Vec<TextCue>) -> Result<()> {
+        let lengths = cues.iter().map(|cue| CUE_BYTES + cue.text.len());
+        self.bytes += lengths.sum::<usize>();
+        if self.bytes > TRACK_BYTES_MAX {
+            let message = format!("a text of more than {TRACK_BYTES_MAX} bytes");
+            return Err(Error::refused(STAGE, FailureKind::Unsupported, message));
+        }
+        self.cues.extend(cues);
+        Ok(())
+    }
 }
 
 /// Makes the WebVTT file of a text track. Cues before the title's start and after its end are cut.
@@ -68,27 +91,21 @@ fn read_stream(source: Box<dyn ByteSource>, index: u32) -> Result<Read> {
     let stream = stream.ok_or_else(|| Error::bad_input(STAGE, "the track is not there"))?;
     let mut decoder = TextDecoder::open(&stream).in_stage(STAGE)?;
     demuxer.select(&[index]);
-    let mut found: Vec<TextCue> = Vec::new();
+    let mut found = Found::default();
     let mut skipped = 0;
     while let Some(packet) = demuxer.next_packet().in_stage(STAGE)? {
         if packet.stream() != index {
             continue;
         }
         match decoder.decode(&packet) {
-            Ok(cues) => found.extend(cues),
+            Ok(cues) => found.add(cues)?,
             Err(libav::Error::Corrupt { .. }) => skipped += 1,
             Err(error) => return Err(Error::new(STAGE, error)),
         }
-        if found.len() > CUES_MAX {
-            return Err(Error::bad_input(
-                STAGE,
-                format!("more than {CUES_MAX} cues"),
-            ));
-        }
     }
-    found.sort_by_key(|cue| cue.start);
+    found.cues.sort_by_key(|cue| cue.start);
     Ok(Read {
-        cues: ended(&found, stream.time_base),
+        cues: ended(&found.cues, stream.time_base),
         skipped,
     })
 }
@@ -156,6 +173,24 @@ mod tests {
             duration,
             text: text.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_track_is_bounded_by_its_bytes_and_not_by_its_cues() {
+        let mut found = Found::default();
+        let many = (0..300_000).map(|start| cue(start, Some(1), "a line of a song"));
+        found.add(many.collect()).unwrap();
+        assert_eq!(found.cues.len(), 300_000);
+        let mut found = Found::default();
+        let page = "a".repeat(1 << 20);
+        for start in 0..31 {
+            found.add(vec![cue(start, Some(1), &page)]).unwrap();
+        }
+        let crowd = found.add(vec![cue(31, Some(1), &page)]).unwrap_err();
+        assert_eq!(crowd.kind(), FailureKind::Unsupported, "{crowd}");
+        let nothing = vec![cue(0, None, ""); TRACK_BYTES_MAX / CUE_BYTES + 1];
+        let crowd = Found::default().add(nothing).unwrap_err();
+        assert_eq!(crowd.kind(), FailureKind::Unsupported, "{crowd}");
     }
 
     #[test]
