@@ -1,6 +1,8 @@
 //! A real browser that looks at a page and clicks on it: Chromium over the pipe of its DevTools
-//! protocol. Its network is the loopback address and its profile goes with the value.
+//! protocol. Its network is the loopback address and its profile goes with the value. It does not outlive
+//! the thread that started it.
 
+use crate::process::bound;
 use crate::{Place, wait_until};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -33,13 +35,14 @@ impl Browser {
     /// Starts a browser with an empty page.
     pub fn start(chromium: &Path) -> Result<Self> {
         let place = Place::new()?;
-        let mut child = Command::new("sh")
-            .args(["-c", START])
+        let mut call = Command::new("sh");
+        call.args(["-c", START])
             .arg(chromium)
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-dev-shm-usage", "--no-first-run", "--mute-audio"])
             .arg("--remote-debugging-pipe")
-            .arg(format!("--user-data-dir={}", place.path().display()))
+            .arg(format!("--user-data-dir={}", place.path().display()));
+        let mut child = bound(call)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

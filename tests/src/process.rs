@@ -172,7 +172,7 @@ pub(crate) fn behind(program: &Path, arguments: &[impl AsRef<OsStr>], call: &Com
 /// The same call, killed by the kernel when the thread that starts it ends (PR_SET_PDEATHSIG), which
 /// only another program can ask for without unsafe code. Where there is none, a killed test leaves its
 /// programs behind.
-fn bound(call: Command) -> Command {
+pub(crate) fn bound(call: Command) -> Command {
     match find("setpriv") {
         Some(setpriv) => behind(&setpriv, &["--pdeathsig", "KILL"], &call),
         None => call,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::process::Command;
 use std::time::Duration;
-use tests::{Clip, Place, Process, Redis, require, wait_until};
+use tests::{Browser, Clip, Place, Process, Redis, require, wait_until};
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -67,6 +67,23 @@ fn a_process_does_not_outlive_the_thread_that_started_it() -> Result<()> {
     });
     let id = started.join().expect("starting a shell does not panic")?;
     wait_for_end_of(&id.to_string())
+}
+
+#[test]
+fn a_browser_does_not_outlive_the_thread_that_started_it() -> Result<()> {
+    let (Some(chromium), Some(_)) = (require("chromium"), require("setpriv")) else {
+        return Ok(());
+    };
+    let start = move || {
+        let mut browser = Browser::start(&chromium)?;
+        anyhow::ensure!(browser.value("1 + 1")? == 2, "it answers");
+        anyhow::Ok(browser)
+    };
+    let started = std::thread::spawn(start);
+    let mut browser = started.join().expect("starting it does not panic")?;
+    wait_until("the end of the browser", BOUND, || {
+        Ok(browser.value("1 + 1").is_err().then_some(()))
+    })
 }
 
 #[test]

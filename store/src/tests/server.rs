@@ -1,4 +1,5 @@
-//! A Redis of one test's own: on a Unix socket in its own folder, with the AOF on, gone at the end.
+//! A Redis of one test's own: on a Unix socket in its own folder, with the AOF on, gone at the end. It
+//! does not outlive the thread that started it, so that a test which is killed leaves none behind.
 
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -60,9 +61,26 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// A call of a program, killed by the kernel when the thread that starts it ends (PR_SET_PDEATHSIG), which
+/// only another program can ask for without unsafe code. Where there is none, a killed test leaves its
+/// server behind.
+fn bound(program: &str) -> Command {
+    if !is_installed("setpriv") || !is_installed(program) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
+fn is_installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
 /// Starts a server over the files in the folder and waits until it listens.
 fn spawn(folder: &Path, settings: &[&str]) -> std::io::Result<Child> {
-    let child = Command::new("redis-server")
+    let child = bound("redis-server")
         .args([
             "--port",
             "0",
@@ -87,6 +105,25 @@ fn spawn(folder: &Path, settings: &[&str]) -> std::io::Result<Child> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(child)
+}
+
+#[test]
+fn a_server_does_not_outlive_the_thread_that_started_it() {
+    let required = std::env::var_os("MAGPIE_REQUIRE_TOOLS").is_some();
+    if !is_installed("setpriv") {
+        assert!(!required, "setpriv is not installed");
+        eprintln!("SKIPPED: no check of what a killed test leaves, setpriv is not installed");
+        return;
+    }
+    let started = std::thread::spawn(Server::start).join().unwrap();
+    let Some(server) = started else {
+        return;
+    };
+    let start = Instant::now();
+    while server.child.lock().try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it lives on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[tokio::test]
