@@ -23,20 +23,20 @@ fn the_same_source_always_gives_the_same_plan() {
 #[test]
 fn chunks_cover_every_segment_once_and_start_near_access_points() {
     let mut track = film(600);
-    // An access point every 250 frames, as x264 writes them; segments have 96.
+    // An access point every 250 frames, as x264 writes them; segments have 144.
     track.frames.access_points = (0..track.frames.len())
         .step_by(250)
         .map(|frame| AccessPoint { frame, dts: 0 })
         .collect();
     let plan = planned("web", &source(Some(track), Vec::new())).unwrap();
     let video = plan.video.unwrap();
-    assert_eq!(video.grid.segment_frames, 96);
+    assert_eq!(video.grid.segment_frames, 144);
     let units: Vec<u32> = video.chunks.iter().cloned().flatten().collect();
     assert_eq!(units, (0..video.grid.segments()).collect::<Vec<_>>());
     assert_eq!(video.chunks.len(), 4, "one for each slot");
     for chunk in &video.chunks {
         assert!(chunk.len() >= 2, "{chunk:?}");
-        let wasted = (chunk.start * 96) % 250;
+        let wasted = (chunk.start * 144) % 250;
         assert!(
             wasted <= 30,
             "chunk at {} decodes {wasted} frames for nothing",
@@ -60,12 +60,12 @@ fn a_title_of_one_frame_is_one_segment_and_one_chunk() {
 fn keyframes_divide_segments_where_they_can() {
     let plan = planned("web", &source(Some(film(20)), Vec::new())).unwrap();
     assert_eq!(plan.video.unwrap().groups[0].keyframe_frames, 48);
-    let odd = video(640, 360, &rounded(250, fraction(97, 4), 97_000), 97_000);
+    let odd = video(640, 360, &rounded(250, fraction(151, 6), 151_000), 151_000);
     let plan = planned("web", &source(Some(odd), Vec::new())).unwrap();
     let video = plan.video.unwrap();
     assert_eq!(
         (video.grid.segment_frames, video.groups[0].keyframe_frames),
-        (97, 49)
+        (151, 50)
     );
 }
 
@@ -85,7 +85,7 @@ fn sound_starts_where_pictures_start_and_ends_where_they_end() {
     assert!(plan.audio.iter().all(|track| track.zero == fraction(7, 5)));
     assert_eq!(
         plan.audio_borders,
-        [Rational::whole(4), Rational::whole(8), Rational::whole(10)]
+        [Rational::whole(6), Rational::whole(10)]
     );
     let ids = |index: usize| {
         plan.audio[index]
@@ -120,10 +120,7 @@ fn a_title_of_sound_alone_lasts_as_long_as_its_longest_track() {
     let plan = planned("web", &source(None, sound)).unwrap();
     assert_eq!(plan.duration, fraction(37, 4));
     assert_eq!(plan.audio[0].zero, fraction(1, 4));
-    assert_eq!(
-        plan.audio_borders,
-        [Rational::whole(4), Rational::whole(8), fraction(37, 4)]
-    );
+    assert_eq!(plan.audio_borders, [Rational::whole(6), fraction(37, 4)]);
     assert!(plan.video.is_none());
 }
 
