@@ -220,11 +220,11 @@ fn a_title_that_is_not_there_leads_to_those_that_are() -> Result<()> {
             BOUND,
         )?;
         stays_on_the_screen(&mut browser)?;
-        assert_eq!(shown(&mut browser, "stage")?, false, "{name}");
+        assert_eq!(shown(&mut browser, "stage")?, json!(false), "{name}");
         let heading = browser.value("document.querySelector('h1').innerText")?;
         assert_eq!(heading, "Nothing to play", "{name}");
         let leads = browser.value("document.querySelector('#elsewhere a').checkVisibility()")?;
-        assert_eq!(leads, true, "{name}");
+        assert_eq!(leads, json!(true), "{name}");
     }
     Ok(())
 }
