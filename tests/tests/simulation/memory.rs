@@ -1,0 +1,241 @@
+//! What a witness remembers of a store's answers, and what each new answer must not contradict.
+
+use super::random::Fnv;
+use model::job::Phase;
+use model::task::{Claim, Committed, Grant, NewTask, Token};
+use model::{ChunkId, JobId, NodeId, TaskId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
+use std::hash::Hasher;
+use store::Want;
+
+/// A lease as it was handed out.
+#[derive(Debug, Clone)]
+pub(super) struct Holder {
+    pub(super) token: Token,
+    pub(super) until_ms: u64,
+    pub(super) claimed: BTreeSet<u32>,
+}
+
+/// What is known from answers alone.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) now_ms: u64,
+    pub(super) highest: Option<Token>,
+    /// The last lease of each chunk; it may have ended by time.
+    pub(super) holders: BTreeMap<ChunkId, Holder>,
+    pub(super) done: BTreeMap<TaskId, BTreeMap<u32, String>>,
+    pub(super) tasks: BTreeMap<TaskId, NewTask>,
+    pub(super) phases: BTreeMap<JobId, Phase>,
+    /// Chunks that the policy gave up.
+    pub(super) buried: BTreeSet<ChunkId>,
+    pub(super) draining: BTreeSet<NodeId>,
+    /// Chunks that came from a split.
+    halves: BTreeSet<ChunkId>,
+    pub(super) violations: Vec<String>,
+    pub(super) counts: Counts,
+    pub(super) log: Fnv,
+    pub(super) tail: VecDeque<String>,
+}
+
+/// How often things happened, to see that a run met what it was made for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) events: u64,
+    pub(crate) grants: u64,
+    pub(crate) steals: u64,
+    pub(crate) accepted: u64,
+    pub(crate) adopted: u64,
+    pub(crate) already: u64,
+    pub(crate) lost: u64,
+    pub(crate) expired: u64,
+    pub(crate) failed: u64,
+    pub(crate) buried: u64,
+}
+
+impl Memory {
+    pub(super) fn hold(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            let line = format!("{} ms: {}", self.now_ms, what());
+            self.violations.push(line);
+        }
+    }
+
+    /// Whether the token is that of the chunk's last lease.
+    pub(super) fn is_current(&self, chunk: &ChunkId, token: Token) -> bool {
+        self.holders
+            .get(chunk)
+            .is_some_and(|held| held.token == token)
+    }
+
+    pub(super) fn is_alive(&self, chunk: &ChunkId, token: Token) -> bool {
+        let held = self.holders.get(chunk);
+        held.is_some_and(|held| held.token == token && held.until_ms > self.now_ms)
+    }
+
+    fn has_ended(&self, job: &JobId) -> bool {
+        self.phases.get(job).is_some_and(|phase| phase.is_final())
+    }
+
+    pub(super) fn is_done(&self, task: &TaskId) -> bool {
+        let units = self.tasks.get(task).map(|task| task.units as usize);
+        units.is_some_and(|units| self.done.get(task).is_some_and(|done| done.len() == units))
+    }
+
+    pub(super) fn log(&mut self, event: &dyn Debug) {
+        let line = format!("{} {event:?}", self.now_ms);
+        self.log.write(line.as_bytes());
+        self.counts.events += 1;
+        self.tail.push_back(line);
+        if self.tail.len() > 25 {
+            self.tail.pop_front();
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn granted(&mut self, want: &Want, grant: &Grant) {
+        let chunk = &grant.chunk;
+        self.counts.grants += 1;
+        let rising = self.highest.is_none_or(|highest| grant.token > highest);
+        self.hold(rising, || format!("the token of {chunk} did not rise"));
+        self.highest = self.highest.max(Some(grant.token));
+        let now_ms = self.now_ms;
+        let held = self
+            .holders
+            .get(chunk)
+            .is_some_and(|held| held.until_ms > now_ms);
+        self.hold(!held, || format!("{chunk} is held by two"));
+        let ended = self.has_ended(&chunk.task.job);
+        self.hold(!ended, || format!("{chunk} of a job that ended is granted"));
+        let drains = self.draining.contains(&want.node);
+        self.hold(!drains, || format!("{} drains and got {chunk}", want.node));
+        let task = self.tasks.get(&chunk.task);
+        if task.is_some_and(|task| chunk.number as usize >= task.chunks.len()) {
+            self.counts.steals += u64::from(self.halves.insert(chunk.clone()));
+        }
+        let task = self.tasks.get(&chunk.task);
+        let early = task.is_none_or(|task| !task.after.iter().all(|after| self.is_done(after)));
+        self.hold(!early, || {
+            format!("{chunk} is granted before what it waits for")
+        });
+        self.holders.insert(
+            chunk.clone(),
+            Holder {
+                token: grant.token,
+                until_ms: self.now_ms + want.ttl.as_millis() as u64,
+                claimed: BTreeSet::new(),
+            },
+        );
+    }
+
+    pub(super) fn claimed(&mut self, chunk: &ChunkId, token: Token, claim: Claim) {
+        let alive = self.is_alive(chunk, token);
+        let Claim::Unit(unit) = claim else {
+            let lost = claim == Claim::Lost;
+            self.counts.lost += u64::from(lost);
+            // A chunk is gone with its last unit, which its holder may not know yet.
+            let finished = self.is_done(&chunk.task) || self.has_ended(&chunk.task.job);
+            let whole = self
+                .holders
+                .get(chunk)
+                .is_some_and(|held| held.claimed.is_empty());
+            self.hold(!(lost && alive) || finished || whole, || {
+                format!("a live lease of {chunk} is said to be lost")
+            });
+            return;
+        };
+        self.hold(alive, || {
+            format!("a stale token claimed unit {unit} of {chunk}")
+        });
+        let done = self
+            .done
+            .get(&chunk.task)
+            .is_some_and(|done| done.contains_key(&unit));
+        self.hold(!done, || {
+            format!("unit {unit} of {chunk} was claimed after its commit")
+        });
+        let now_ms = self.now_ms;
+        let elsewhere = self
+            .holders
+            .range(of_task(&chunk.task))
+            .any(|(other, held)| {
+                other != chunk && held.until_ms > now_ms && held.claimed.contains(&unit)
+            });
+        self.hold(!elsewhere, || {
+            format!("unit {unit} of {chunk} is claimed by two")
+        });
+        if let Some(held) = self.holders.get_mut(chunk).filter(|_| alive) {
+            held.claimed.insert(unit);
+            let many = held.claimed.len() > 2;
+            self.hold(!many, || {
+                format!("more than two units of {chunk} are claimed")
+            });
+        }
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        chunk: &ChunkId,
+        token: Token,
+        (unit, digest): (u32, &str),
+        committed: Committed,
+    ) {
+        let known = self
+            .done
+            .get(&chunk.task)
+            .and_then(|done| done.get(&unit))
+            .cloned();
+        let ended = self.has_ended(&chunk.task.job);
+        let alive = self.is_alive(chunk, token);
+        let claims = self
+            .holders
+            .get(chunk)
+            .is_some_and(|held| held.claimed.contains(&unit));
+        match committed {
+            Committed::Accepted | Committed::Adopted => {
+                let accepted = committed == Committed::Accepted;
+                self.counts.accepted += u64::from(accepted);
+                self.counts.adopted += u64::from(!accepted);
+                self.hold(known.is_none(), || {
+                    format!("unit {unit} of {chunk} was counted twice")
+                });
+                self.hold(!ended, || {
+                    format!("a commit to {chunk} changed a job that ended")
+                });
+                self.hold(!accepted || (alive && claims), || {
+                    format!("a stale commit of unit {unit} of {chunk} was accepted")
+                });
+                let done = self.done.entry(chunk.task.clone()).or_default();
+                done.insert(unit, digest.to_owned());
+                for (_, held) in self.holders.range_mut(of_task(&chunk.task)) {
+                    held.claimed.remove(&unit);
+                }
+            }
+            Committed::Already => {
+                self.counts.already += 1;
+                let equal = known.as_deref() == Some(digest);
+                self.hold(equal, || {
+                    format!("unit {unit} of {chunk} was not committed before")
+                });
+            }
+            Committed::Conflict => {
+                self.hold(false, || {
+                    format!("equal bytes of unit {unit} of {chunk} contradict")
+                });
+            }
+            Committed::Gone => {
+                self.hold(ended, || format!("unit {unit} of {chunk} was thrown away"));
+            }
+        }
+    }
+}
+
+/// The chunks of a task.
+fn of_task(task: &TaskId) -> std::ops::RangeInclusive<ChunkId> {
+    let chunk = |number| ChunkId {
+        task: task.clone(),
+        number,
+    };
+    chunk(0)..=chunk(u32::MAX)
+}

@@ -1,0 +1,148 @@
+//! The measures of a farm and of its troubles, drawn from a seed.
+
+use super::random::Random;
+use model::plan::Plan;
+use std::time::Duration;
+use store::Steal;
+
+/// How work is cut and moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Splitting {
+    /// As planned, and split by whoever is idle.
+    Stolen,
+    /// Chunks of so many segments in one queue; nobody splits.
+    Fixed(u32),
+    /// A title's pictures are one chunk; nobody splits.
+    Never,
+}
+
+impl Splitting {
+    pub(crate) const fn steal(self) -> Steal {
+        match self {
+            Self::Stolen => Steal::WhenIdle,
+            Self::Fixed(_) | Self::Never => Steal::Never,
+        }
+    }
+
+    /// Cuts the chunks of a plan anew.
+    pub(crate) fn cut(self, plan: &mut Plan) {
+        let Some(video) = &mut plan.video else {
+            return;
+        };
+        let segments = video.grid.segments();
+        let each = match self {
+            Self::Stolen => return,
+            Self::Fixed(each) => each,
+            Self::Never => segments,
+        };
+        let starts = (0..segments).step_by(each as usize);
+        video.chunks = starts
+            .map(|start| start..segments.min(start + each))
+            .collect();
+    }
+}
+
+/// What goes wrong, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Troubles {
+    /// Nothing more goes wrong after it.
+    pub(crate) until_ms: u64,
+    /// Usual distance of two troubles of one node.
+    pub(crate) each_ms: u64,
+    /// Of the calls: the request is lost, the answer is lost, it is done once more later.
+    pub(crate) request_lost: f64,
+    pub(crate) answer_lost: f64,
+    pub(crate) doubled: f64,
+    /// Of the units: the attempt fails.
+    pub(crate) attempt_fails: f64,
+    /// Of the decisions: the replica dies on the way.
+    pub(crate) replica_dies: f64,
+    /// Of the jobs: a person ends it.
+    pub(crate) cancelled: f64,
+}
+
+/// The measures of a farm.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    pub(crate) seed: u64,
+    pub(crate) nodes: u32,
+    pub(crate) slots: u32,
+    pub(crate) replicas: u32,
+    pub(crate) jobs: u32,
+    /// Segments of titles.
+    pub(crate) shortest: u32,
+    pub(crate) longest: u32,
+    /// Jobs arrive within it.
+    pub(crate) arrivals_ms: u64,
+    /// Slowest and fastest node.
+    pub(crate) speeds: (f64, f64),
+    pub(crate) segment_seconds: f64,
+    pub(crate) heartbeat: Duration,
+    pub(crate) splitting: Splitting,
+    pub(crate) troubles: Option<Troubles>,
+    pub(crate) look_each: u64,
+}
+
+impl Shape {
+    /// A small farm with everything that can go wrong.
+    pub(crate) fn troubled(seed: u64) -> Self {
+        let random = Random::named(seed, "shape");
+        let troubles = Troubles {
+            until_ms: random.between(60_000, 600_000),
+            each_ms: random.between(20_000, 200_000),
+            request_lost: random.real(0.0, 0.04),
+            answer_lost: random.real(0.0, 0.04),
+            doubled: random.real(0.0, 0.08),
+            attempt_fails: random.real(0.0, 0.05),
+            replica_dies: random.real(0.0, 0.1),
+            cancelled: 0.03,
+        };
+        Self {
+            troubles: Some(troubles),
+            ..Self::calm(seed)
+        }
+    }
+
+    /// The same farm where nothing goes wrong.
+    pub(crate) fn calm(seed: u64) -> Self {
+        let random = Random::named(seed, "calm");
+        Self {
+            seed,
+            nodes: random.between(2, 9) as u32,
+            slots: random.between(1, 3) as u32,
+            replicas: random.between(1, 3) as u32,
+            jobs: random.between(1, 4) as u32,
+            shortest: 3,
+            longest: 40,
+            arrivals_ms: random.between(0, 60_000),
+            speeds: (0.5, 2.0),
+            segment_seconds: random.real(2.0, 30.0),
+            heartbeat: Duration::from_secs(2),
+            splitting: Splitting::Stolen,
+            troubles: None,
+            look_each: 1,
+        }
+    }
+
+    /// Many nodes and nothing that goes wrong, to see how long a farm takes.
+    pub(crate) fn large(seed: u64, nodes: u32, splitting: Splitting) -> Self {
+        Self {
+            nodes,
+            slots: 1,
+            replicas: 2,
+            jobs: nodes / 20,
+            shortest: 100,
+            longest: 1_600,
+            arrivals_ms: 0,
+            segment_seconds: 10.0,
+            heartbeat: Duration::from_secs(20),
+            splitting,
+            look_each: u64::MAX,
+            ..Self::calm(seed)
+        }
+    }
+
+    pub(crate) fn lease_ttl(&self) -> Duration {
+        self.heartbeat * 3
+    }
+}

@@ -1,0 +1,321 @@
+//! The store with a witness beside it. Every answer of the store is held against what the witness
+//! remembers of earlier answers; after every change the job is looked at whole (`ledger`). What does not
+//! hold is noted and ends the run.
+
+use super::executor::at_once;
+use super::ledger;
+use super::memory::{Counts, Memory};
+use model::job::{JobRecord, NewJob, Phase};
+use model::node::NodeInfo;
+use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::{ChunkId, Failure, JobId, NodeId};
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{
+    Advance, Attention, Clock, Disposition, Expired, ManualClock, QueueDepth, Renewed, Result,
+    Store, Want,
+};
+
+/// The store as everybody in the simulation sees it.
+pub(crate) struct Witness {
+    inner: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    memory: RefCell<Memory>,
+    /// Of so many changes one is followed by a look at the whole job.
+    look_each: u64,
+}
+
+impl Witness {
+    pub(crate) fn new(inner: Arc<dyn Store>, clock: Arc<ManualClock>, look_each: u64) -> Self {
+        Self {
+            inner,
+            clock,
+            memory: RefCell::default(),
+            look_each,
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.memory.borrow().counts
+    }
+
+    /// Hash of all that happened, in order.
+    pub(crate) fn log_hash(&self) -> u64 {
+        self.memory.borrow().log.finish()
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.memory.borrow().violations.clone()
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.memory.borrow().violations.is_empty()
+    }
+
+    /// The last events.
+    pub(crate) fn tail(&self) -> Vec<String> {
+        self.memory.borrow().tail.iter().cloned().collect()
+    }
+
+    /// Notes something that does not hold and that only the caller can see.
+    pub(crate) fn hold(&self, holds: bool, what: impl FnOnce() -> String) {
+        self.memory().hold(holds, what);
+    }
+
+    /// Notes something that happened outside of the store.
+    pub(crate) fn note(&self, event: &dyn Debug) {
+        self.memory().log(event);
+    }
+
+    fn memory(&self) -> std::cell::RefMut<'_, Memory> {
+        let mut memory = self.memory.borrow_mut();
+        memory.now_ms = self.clock.now_ms();
+        memory
+    }
+
+    /// Looks at a job whole after a change of it.
+    fn look(&self, job: &JobId) {
+        let mut memory = self.memory();
+        if !memory.counts.events.is_multiple_of(self.look_each) {
+            return;
+        }
+        let record = at_once(self.inner.job(job));
+        let tasks = at_once(self.inner.tasks(job));
+        match (record, tasks) {
+            (Ok(record), Ok(tasks)) => ledger::balance(&mut memory, &record, &tasks),
+            _ => memory.hold(false, || format!("{job} is lost")),
+        }
+    }
+
+    pub(crate) fn submit(&self, job: &NewJob, tasks: &[NewTask]) {
+        let submitted = at_once(self.inner.submit(job, tasks));
+        let mut memory = self.memory();
+        memory.log(&("submit", &job.id));
+        memory.hold(submitted.is_ok(), || format!("{} is refused", job.id));
+        memory.phases.insert(job.id.clone(), Phase::Probing);
+        for task in tasks {
+            memory.tasks.insert(task.id.clone(), task.clone());
+        }
+    }
+
+    pub(crate) fn advance(&self, job: &JobId, step: &Advance) -> Result<bool> {
+        let taken = at_once(self.inner.advance(job, step))?;
+        let mut memory = self.memory();
+        memory.log(&("advance", job, step.from, step.to, taken));
+        if taken {
+            let known = memory.phases.insert(job.clone(), step.to);
+            memory.hold(known == Some(step.from), || {
+                format!("{job} went on from {:?}, it was in {known:?}", step.from)
+            });
+            for task in &step.add {
+                let task = task.clone();
+                memory.tasks.entry(task.id.clone()).or_insert(task);
+            }
+        }
+        drop(memory);
+        self.look(job);
+        Ok(taken)
+    }
+
+    pub(crate) fn revive(&self, job: &JobId) -> Result<()> {
+        at_once(self.inner.revive(job))?;
+        let phase = at_once(self.inner.job(job))?.phase;
+        let mut memory = self.memory();
+        memory.log(&("revive", job, phase));
+        memory.phases.insert(job.clone(), phase);
+        memory.buried.retain(|chunk| chunk.task.job != *job);
+        drop(memory);
+        self.look(job);
+        Ok(())
+    }
+
+    pub(crate) fn job(&self, job: &JobId) -> Result<JobRecord> {
+        at_once(self.inner.job(job))
+    }
+
+    pub(crate) fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
+        at_once(self.inner.tasks(job))
+    }
+
+    pub(crate) fn attend(&self, hold: Duration) -> Option<Attention> {
+        at_once(self.inner.attend(hold)).ok().flatten()
+    }
+
+    pub(crate) fn settle(&self, attention: &Attention) {
+        // A job that was not settled comes back.
+        let _ = at_once(self.inner.settle(attention));
+    }
+
+    pub(crate) fn nudge(&self, job: &JobId, delay: Duration) {
+        let _ = at_once(self.inner.nudge(job, delay));
+    }
+
+    pub(crate) fn take(&self, want: &Want) -> Option<Grant> {
+        let grant = at_once(self.inner.take(want)).ok().flatten()?;
+        let mut memory = self.memory();
+        memory.log(&("take", &want.node, &grant.chunk, grant.token.counter));
+        memory.granted(want, &grant);
+        drop(memory);
+        self.look(&grant.chunk.task.job);
+        Some(grant)
+    }
+
+    pub(crate) fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
+        let claim = at_once(self.inner.claim(chunk, token))?;
+        let mut memory = self.memory();
+        memory.log(&("claim", chunk, token.counter, claim));
+        memory.claimed(chunk, token, claim);
+        drop(memory);
+        self.look(&chunk.task.job);
+        Ok(claim)
+    }
+
+    pub(crate) fn commit(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        unit: u32,
+        record: &UnitRecord,
+    ) -> Result<Committed> {
+        let committed = at_once(self.inner.commit(chunk, token, unit, record))?;
+        let mut memory = self.memory();
+        memory.log(&("commit", chunk, token.counter, unit, committed));
+        memory.committed(chunk, token, (unit, &record.digest), committed);
+        drop(memory);
+        self.look(&chunk.task.job);
+        Ok(committed)
+    }
+
+    pub(crate) fn renew(
+        &self,
+        node: &NodeId,
+        ttl: Duration,
+        leases: &[(ChunkId, Token)],
+    ) -> Vec<Renewed> {
+        let renewed = at_once(self.inner.renew(node, ttl, leases)).unwrap_or_default();
+        let mut memory = self.memory();
+        memory.log(&("renew", node, &renewed));
+        let until_ms = memory.now_ms + ttl.as_millis() as u64;
+        for ((chunk, token), renewed) in leases.iter().zip(&renewed) {
+            if *renewed == Renewed::Lost {
+                memory.counts.lost += 1;
+                continue;
+            }
+            let alive = memory.is_alive(chunk, *token);
+            memory.hold(alive, || {
+                format!("a lease of {chunk} that had ended was renewed")
+            });
+            if let Some(held) = memory.holders.get_mut(chunk) {
+                held.until_ms = until_ms;
+            }
+        }
+        renewed
+    }
+
+    pub(crate) fn release(&self, chunk: &ChunkId, token: Token) {
+        let _ = at_once(self.inner.release(chunk, token));
+        let mut memory = self.memory();
+        memory.log(&("release", chunk, token.counter));
+        if memory.is_current(chunk, token) {
+            memory.holders.remove(chunk);
+        }
+        drop(memory);
+        self.look(&chunk.task.job);
+    }
+
+    pub(crate) fn fail(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        let failed = at_once(self.inner.fail(chunk, token, failure, disposition))?;
+        let mut memory = self.memory();
+        memory.log(&(
+            "fail",
+            chunk,
+            token.counter,
+            failure.kind,
+            disposition,
+            failed,
+        ));
+        if failed {
+            memory.counts.failed += 1;
+            let current = memory.is_current(chunk, token);
+            memory.hold(current, || {
+                format!("a stale failure ended a lease of {chunk}")
+            });
+            memory.holders.remove(chunk);
+            if disposition == Disposition::Dead {
+                memory.counts.buried += 1;
+                memory.buried.insert(chunk.clone());
+            }
+        }
+        drop(memory);
+        self.look(&chunk.task.job);
+        Ok(failed)
+    }
+
+    pub(crate) fn expired(&self, limit: u32) -> Vec<Expired> {
+        let expired = at_once(self.inner.expired(limit)).unwrap_or_default();
+        let mut memory = self.memory();
+        for lease in &expired {
+            memory.counts.expired += 1;
+            let ended = !memory.is_alive(&lease.chunk, lease.token);
+            memory.hold(ended, || {
+                format!("the lease of {} has not expired", lease.chunk)
+            });
+        }
+        expired
+    }
+
+    pub(crate) fn register(&self, node: &NodeInfo) {
+        let _ = at_once(self.inner.register(node));
+        let draining = self.is_draining(&node.id);
+        let mut memory = self.memory();
+        memory.log(&("register", &node.id, draining));
+        if !draining {
+            memory.draining.remove(&node.id);
+        }
+    }
+
+    pub(crate) fn drain(&self, node: &NodeId) {
+        if at_once(self.inner.drain(node)).is_ok() {
+            let mut memory = self.memory();
+            memory.log(&("drain", node));
+            memory.draining.insert(node.clone());
+        }
+    }
+
+    pub(crate) fn is_draining(&self, node: &NodeId) -> bool {
+        if !self.memory.borrow().draining.contains(node) {
+            return false;
+        }
+        let nodes = at_once(self.inner.nodes(Duration::from_secs(86_400))).unwrap_or_default();
+        nodes
+            .iter()
+            .any(|known| known.info.id == *node && known.draining)
+    }
+
+    pub(crate) fn depth(&self) -> QueueDepth {
+        at_once(self.inner.depth()).unwrap_or_default()
+    }
+
+    /// Holds the end of a run against everything that was remembered.
+    pub(crate) fn close(&self, job: &JobId) {
+        let record = at_once(self.inner.job(job));
+        let tasks = at_once(self.inner.tasks(job));
+        let mut memory = self.memory();
+        match (record, tasks) {
+            (Ok(record), Ok(tasks)) => {
+                ledger::balance(&mut memory, &record, &tasks);
+                ledger::close(&mut memory, &record, &tasks);
+            }
+            _ => memory.hold(false, || format!("{job} is lost")),
+        }
+    }
+}
