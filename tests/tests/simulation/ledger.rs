@@ -59,6 +59,11 @@ fn chunks(memory: &mut Memory, task: &TaskRecord) {
                 *owners += 1;
             }
         }
+        let tried = memory.tried(&chunk.id);
+        memory.hold(
+            (chunk.attempts, chunk.room_attempts) == (tried.attempts, tried.room),
+            || format!("{chunk:?} met {tried:?}"),
+        );
         if let Some(lease) = &chunk.lease {
             let given = memory.holders.get(&chunk.id).map(|held| held.token);
             memory.hold(given == Some(lease.token), || {
@@ -92,7 +97,12 @@ fn state(memory: &mut Memory, job: &JobRecord, task: &TaskRecord) {
     memory.hold((task.state == TaskState::Blocked) == waits, || {
         format!("{id} is {:?}, waits: {waits}", task.state)
     });
-    let buried = memory.buried.iter().any(|chunk| chunk.task == *id);
+    // A late commit of its last unit brings a chunk back from the dead.
+    let chunks = task.chunks.iter();
+    let buried = chunks
+        .filter(|chunk| memory.buried.contains(&chunk.id))
+        .count()
+        > 0;
     memory.hold(
         (task.state == TaskState::Dead) == (buried && !complete) || job.phase.is_final(),
         || format!("{id} is {:?}, given up by the policy: {buried}", task.state),

@@ -57,14 +57,15 @@ fn calm_farms_publish_everything_at_the_first_try_and_in_the_time_that_is_promis
 #[ignore = "takes minutes; MAGPIE_SIMULATION_NODES says how many nodes"]
 fn splitting_what_is_stolen_is_compared_with_fixed_chunks_and_whole_titles() {
     let nodes = number(NODES).unwrap_or(1_000) as u32;
-    say("nodes | how work is cut | makespan s | bound s | over | steals | run s");
+    say("nodes | how work is cut | makespan s | bound s | over | promise s | steals | run s");
     for splitting in [Splitting::Stolen, Splitting::Fixed(16), Splitting::Never] {
         let started = Instant::now();
         let outcome = calm(&Shape::large(1, nodes, splitting));
         let (makespan, bound) = (outcome.makespan, outcome.bound);
         say(&format!(
-            "{nodes} | {splitting:?} | {makespan:.0} | {bound:.0} | {:.3} | {} | {:.0}",
+            "{nodes} | {splitting:?} | {makespan:.0} | {bound:.0} | {:.3} | {:.0} | {} | {:.0}",
             makespan / bound,
+            outcome.promise,
             outcome.counts.steals,
             started.elapsed().as_secs_f64()
         ));

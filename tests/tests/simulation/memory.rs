@@ -3,11 +3,12 @@
 use super::random::Fnv;
 use model::job::Phase;
 use model::task::{Claim, Committed, Grant, NewTask, Token};
-use model::{ChunkId, JobId, NodeId, TaskId};
+use model::{ChunkId, FailureKind, JobId, NodeId, TaskId};
+use scheduler::policy::retry::{ATTEMPTS_MAX, ROOM_ATTEMPTS_MAX, Tried};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hasher;
-use store::Want;
+use store::{Counts as CountsAs, Disposition, Want};
 
 /// A lease as it was handed out.
 #[derive(Debug, Clone)]
@@ -30,8 +31,10 @@ pub(super) struct Memory {
     /// Chunks that the policy gave up.
     pub(super) buried: BTreeSet<ChunkId>,
     pub(super) draining: BTreeSet<NodeId>,
+    /// What each chunk has met since its holder last committed a unit.
+    pub(super) tried: BTreeMap<ChunkId, Tried>,
     /// Chunks that came from a split.
-    halves: BTreeSet<ChunkId>,
+    pub(super) halves: BTreeSet<ChunkId>,
     pub(super) violations: Vec<String>,
     pub(super) counts: Counts,
     pub(super) log: Fnv,
@@ -82,6 +85,48 @@ impl Memory {
         units.is_some_and(|units| self.done.get(task).is_some_and(|done| done.len() == units))
     }
 
+    pub(super) fn tried(&self, chunk: &ChunkId) -> Tried {
+        self.tried.get(chunk).copied().unwrap_or_default()
+    }
+
+    /// Notes a failure that ended a lease. What may pass is given up after as many attempts as the policy
+    /// says and not before.
+    pub(super) fn failed(&mut self, chunk: &ChunkId, kind: FailureKind, disposition: Disposition) {
+        self.counts.failed += 1;
+        self.holders.remove(chunk);
+        let mut tried = self.tried(chunk);
+        match disposition {
+            Disposition::Dead => {
+                let early = match kind {
+                    FailureKind::Exhausted => tried.room + 1 < ROOM_ATTEMPTS_MAX,
+                    FailureKind::Bug | FailureKind::BadInput => false,
+                    _ => tried.attempts + 1 < ATTEMPTS_MAX,
+                };
+                self.hold(!early, || {
+                    format!("{chunk} is given up for {kind} after {tried:?}")
+                });
+                tried.attempts += 1;
+                self.counts.buried += 1;
+                self.buried.insert(chunk.clone());
+            }
+            Disposition::Retry { counts, .. } => {
+                tried.attempts += u32::from(counts == CountsAs::Attempt);
+                tried.room += u32::from(counts == CountsAs::Room);
+            }
+        }
+        self.tried.insert(chunk.clone(), tried);
+    }
+
+    /// Notes that a person led a job back.
+    pub(super) fn dig_up(&mut self, job: &JobId) {
+        for chunk in &self.buried {
+            if chunk.task.job == *job {
+                self.tried.remove(chunk);
+            }
+        }
+        self.buried.retain(|chunk| chunk.task.job != *job);
+    }
+
     pub(super) fn log(&mut self, event: &dyn Debug) {
         let line = format!("{} {event:?}", self.now_ms);
         self.log.write(line.as_bytes());
@@ -108,12 +153,15 @@ impl Memory {
         self.hold(!held, || format!("{chunk} is held by two"));
         let ended = self.has_ended(&chunk.task.job);
         self.hold(!ended, || format!("{chunk} of a job that ended is granted"));
+        let tried = self.tried(chunk);
+        self.hold(grant.attempts == tried.attempts, || {
+            format!(
+                "{chunk} is granted after {}, it met {tried:?}",
+                grant.attempts
+            )
+        });
         let drains = self.draining.contains(&want.node);
         self.hold(!drains, || format!("{} drains and got {chunk}", want.node));
-        let task = self.tasks.get(&chunk.task);
-        if task.is_some_and(|task| chunk.number as usize >= task.chunks.len()) {
-            self.counts.steals += u64::from(self.halves.insert(chunk.clone()));
-        }
         let task = self.tasks.get(&chunk.task);
         let early = task.is_none_or(|task| !task.after.iter().all(|after| self.is_done(after)));
         self.hold(!early, || {
@@ -206,6 +254,9 @@ impl Memory {
                 self.hold(!accepted || (alive && claims), || {
                     format!("a stale commit of unit {unit} of {chunk} was accepted")
                 });
+                if accepted {
+                    self.tried.remove(chunk);
+                }
                 let done = self.done.entry(chunk.task.clone()).or_default();
                 done.insert(unit, digest.to_owned());
                 for (_, held) in self.holders.range_mut(of_task(&chunk.task)) {

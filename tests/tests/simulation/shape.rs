@@ -130,7 +130,7 @@ impl Shape {
             nodes,
             slots: 1,
             replicas: 2,
-            jobs: nodes / 20,
+            jobs: nodes,
             shortest: 100,
             longest: 1_600,
             arrivals_ms: 0,

@@ -126,7 +126,7 @@ impl Witness {
         let mut memory = self.memory();
         memory.log(&("revive", job, phase));
         memory.phases.insert(job.clone(), phase);
-        memory.buried.retain(|chunk| chunk.task.job != *job);
+        memory.dig_up(job);
         drop(memory);
         self.look(job);
         Ok(())
@@ -157,10 +157,33 @@ impl Witness {
         let grant = at_once(self.inner.take(want)).ok().flatten()?;
         let mut memory = self.memory();
         memory.log(&("take", &want.node, &grant.chunk, grant.token.counter));
+        drop(memory);
+        self.note_half(&grant.chunk);
+        let mut memory = self.memory();
         memory.granted(want, &grant);
         drop(memory);
         self.look(&grant.chunk.task.job);
         Some(grant)
+    }
+
+    /// A half has met what the chunk has met that it was split from.
+    fn note_half(&self, chunk: &ChunkId) {
+        let mut memory = self.memory();
+        let first = memory
+            .tasks
+            .get(&chunk.task)
+            .map_or(0, |task| task.chunks.len());
+        if (chunk.number as usize) < first || !memory.halves.insert(chunk.clone()) {
+            return;
+        }
+        memory.counts.steals += 1;
+        let tasks = at_once(self.inner.tasks(&chunk.task.job)).unwrap_or_default();
+        let mut chunks = tasks.iter().flat_map(|task| &task.chunks);
+        let half = chunks.find(|known| known.id == *chunk);
+        if let Some(parent) = half.and_then(|half| half.stolen_from.as_ref()) {
+            let tried = memory.tried(parent);
+            memory.tried.insert(chunk.clone(), tried);
+        }
     }
 
     pub(crate) fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
@@ -244,16 +267,11 @@ impl Witness {
             failed,
         ));
         if failed {
-            memory.counts.failed += 1;
             let current = memory.is_current(chunk, token);
             memory.hold(current, || {
                 format!("a stale failure ended a lease of {chunk}")
             });
-            memory.holders.remove(chunk);
-            if disposition == Disposition::Dead {
-                memory.counts.buried += 1;
-                memory.buried.insert(chunk.clone());
-            }
+            memory.failed(chunk, failure.kind, disposition);
         }
         drop(memory);
         self.look(&chunk.task.job);
