@@ -33,7 +33,8 @@ impl Track {
     }
 
     /// Peak segment bit rate: the largest over any run of segments that lasts between 0.5 and 1.5
-    /// target durations (RFC 8216bis 4.4.6.2), so that a short last segment does not count alone.
+    /// target durations (RFC 8216bis 4.4.6.2), so that a short last segment does not count alone. Not below the
+    /// average, whose time leaves out what an edit list hides.
     pub fn peak_bps(&self) -> u64 {
         let target = u128::from(self.target_duration()) * u128::from(self.timescale);
         let mut peak = 0;
@@ -50,7 +51,7 @@ impl Track {
                 }
             }
         }
-        if peak == 0 { self.average_bps() } else { peak }
+        peak.max(self.average_bps())
     }
 
     /// Size of all segments over the presented length.

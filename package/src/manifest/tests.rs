@@ -62,6 +62,14 @@ fn a_short_last_segment_is_no_peak_of_its_own() {
 }
 
 #[test]
+fn a_peak_is_not_below_the_average() {
+    // One segment, of which an edit list hides the first second.
+    let primed = track(1000, &[(5000, 5000)]);
+    assert_eq!(primed.average_bps(), 10_000);
+    assert_eq!(primed.peak_bps(), 10_000);
+}
+
+#[test]
 fn the_delivery_rate_of_a_steady_track_is_its_rate() {
     assert_eq!(track(0, &[(4000, 4000); 20]).delivery_bps(4000), 8000);
     assert_eq!(
