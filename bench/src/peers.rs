@@ -15,6 +15,11 @@ use std::process::Command;
 const LADDER: &str = include_str!("../peers/ladder.sh");
 const LADDER_AND_PACKAGE: &str = include_str!("../peers/ladder_and_package.sh");
 
+/// One ffmpeg command for all rungs, as a person would write it.
+const LADDER_USUAL: &str = "ffmpeg ladder alone";
+/// The same with everything that Magpie tells x264.
+const LADDER_SAME: &str = "ffmpeg ladder alone, same x264 settings";
+
 /// What is compared.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -26,6 +31,8 @@ pub struct Options {
     pub slots: Option<u32>,
     /// Timed runs of each contestant, after one that shows its memory.
     pub runs: u32,
+    /// The ffmpeg that measures quality; the peers are always the installed one.
+    pub quality_ffmpeg: PathBuf,
     /// Where contestants may write; must be empty or absent.
     pub scratch: PathBuf,
 }
@@ -38,7 +45,10 @@ pub fn compare(options: &Options) -> anyhow::Result<Report> {
     contestants[0].show_memory(options)?;
     let plan = find_plan(&contestants[0].out)?;
     let rungs = rungs(&plan)?;
-    contestants.push(Contestant::ladder(options, &scripts, &plan, &rungs));
+    for (name, settings) in [(LADDER_USUAL, "usual"), (LADDER_SAME, "same")] {
+        let ladder = Contestant::ladder(name, settings, options, &scripts, &plan, &rungs);
+        contestants.push(ladder);
+    }
     contestants.push(Contestant::script(options, &scripts, &plan, &rungs));
     let silent = without_sound(options)?;
     contestants.push(Contestant::magpie("magpie without sound", &silent, options));
@@ -97,17 +107,22 @@ impl Contestant {
         }
     }
 
-    fn ladder(options: &Options, scripts: &Scripts, plan: &Plan, rungs: &[String]) -> Self {
-        let out = options.scratch.join("ladder");
-        let mut args = vec![text(&scripts.ladder), text(&options.source), text(&out)];
-        args.extend([
-            keyframe_frames(plan),
-            plan.profile.segment_seconds.as_f64().to_string(),
-        ]);
+    fn ladder(
+        name: &'static str,
+        settings: &str,
+        options: &Options,
+        scripts: &Scripts,
+        plan: &Plan,
+        rungs: &[String],
+    ) -> Self {
+        let out = options.scratch.join(format!("ladder-{settings}"));
+        let mut args = vec![text(&scripts.ladder), settings.to_owned()];
+        args.extend([text(&options.source), text(&out)]);
+        args.extend([keyframe_frames(plan), segment_frames(plan)]);
         args.extend(rungs.iter().cloned());
         let program = PathBuf::from("bash");
         Self {
-            name: "ffmpeg ladder alone",
+            name,
             program,
             args,
             out,
@@ -199,6 +214,11 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+fn segment_frames(plan: &Plan) -> String {
+    let grid = plan.video.as_ref().map(|video| video.grid.segment_frames);
+    grid.unwrap_or(1).to_string()
+}
+
 fn keyframe_frames(plan: &Plan) -> String {
     let groups = plan.video.iter().flat_map(|video| &video.groups);
     groups
@@ -258,8 +278,9 @@ fn report(
         .context("the ladder is empty")?;
     let seconds = plan.duration.as_f64();
     let mut missing = Vec::new();
-    if !quality::has_vmaf() {
-        missing.push("VMAF: the installed ffmpeg has no libvmaf".to_owned());
+    let judge = &options.quality_ffmpeg;
+    if !quality::has_vmaf(judge) {
+        missing.push("VMAF: the ffmpeg that measures quality has no libvmaf".to_owned());
     }
     let mut rows = Vec::new();
     for contestant in contestants {
@@ -269,7 +290,7 @@ fn report(
             false => contestant.out.join(format!("{}.mp4", rungs.len() - 1)),
         };
         let bits = std::fs::metadata(&file)?.len() * 8;
-        let quality = quality::compare(&options.source, &file, top.width, top.height);
+        let quality = quality::compare(judge, &options.source, &file, top.width, top.height);
         if let Err(error) = &quality {
             missing.push(format!("quality of {}: {error}", contestant.name));
         }

@@ -1,5 +1,5 @@
-//! Picture quality of an output against its source, by ffmpeg's own filters. VMAF is measured where the
-//! installed ffmpeg has libvmaf, and said to be missing where not.
+//! Picture quality of an output against its source, by ffmpeg's own filters. VMAF is measured where that
+//! ffmpeg has libvmaf, and said to be missing where not.
 
 use anyhow::Context;
 use serde::Serialize;
@@ -15,33 +15,37 @@ pub struct Quality {
     pub vmaf: Option<f64>,
 }
 
-/// Whether the installed ffmpeg has libvmaf.
-pub(crate) fn has_vmaf() -> bool {
-    let filters = Command::new("ffmpeg")
+/// Whether this ffmpeg has libvmaf.
+pub(crate) fn has_vmaf(program: &Path) -> bool {
+    let filters = Command::new(program)
         .args(["-hide_banner", "-filters"])
         .output();
     filters.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(" libvmaf "))
 }
 
-/// Compares an output with the source scaled to its size.
+/// Compares an output with the source scaled to its size, by this ffmpeg.
 pub(crate) fn compare(
+    program: &Path,
     source: &Path,
     output: &Path,
     width: u32,
     height: u32,
 ) -> anyhow::Result<Quality> {
+    // One set of colour properties: else ffmpeg converts the side that is tagged into what it assumes
+    // of the other.
+    let colors = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709";
     let base = format!(
-        "[0:v]settb=AVTB,setpts=N*1000,format=yuv420p[a];\
-         [1:v]scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p[b]"
+        "[0:v]{colors},settb=AVTB,setpts=N*1000,format=yuv420p[a];\
+         [1:v]{colors},scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p[b]"
     );
-    let psnr = ffmpeg(source, output, &format!("{base};[a][b]psnr"))?;
+    let psnr = ffmpeg(program, source, output, &format!("{base};[a][b]psnr"))?;
     let psnr = psnr
         .rsplit("PSNR y:")
         .next()
         .and_then(|t| t.split_whitespace().next()?.parse().ok());
     let psnr_y_db = psnr.context("ffmpeg printed no PSNR")?;
-    let vmaf = if has_vmaf() {
-        let text = ffmpeg(source, output, &format!("{base};[a][b]libvmaf"))?;
+    let vmaf = if has_vmaf(program) {
+        let text = ffmpeg(program, source, output, &format!("{base};[a][b]libvmaf"))?;
         text.rsplit("VMAF score: ")
             .next()
             .and_then(|t| t.split_whitespace().next()?.parse().ok())
@@ -51,8 +55,8 @@ pub(crate) fn compare(
     Ok(Quality { psnr_y_db, vmaf })
 }
 
-fn ffmpeg(source: &Path, output: &Path, filter: &str) -> anyhow::Result<String> {
-    let run = Command::new("ffmpeg")
+fn ffmpeg(program: &Path, source: &Path, output: &Path, filter: &str) -> anyhow::Result<String> {
+    let run = Command::new(program)
         .args(["-nostdin", "-hide_banner", "-i"])
         .arg(output)
         .arg("-i")

@@ -118,7 +118,8 @@ impl Report {
         }
         text += &format!(
             "\nMedians of {} runs each, run alternately; memory is of another run before them. `magpie without sound` has the pictures of the source alone: the \
-             ladder, and beside it sprites, picture checks, packaging and verification.\n",
+             ladder, and beside it sprites, picture checks, packaging and verification. `same x264 settings` has all that \
+             Magpie tells x264: bytes that do not depend on the processor, and I pictures at scene cuts.\n",
             self.rows.first().map_or(0, |r| r.runs.len())
         );
         for row in &self.rows {

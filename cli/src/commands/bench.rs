@@ -29,6 +29,9 @@ struct Peers {
     /// Slots of `magpie run`.
     #[arg(long)]
     slots: Option<u32>,
+    /// The ffmpeg that measures quality: one with libvmaf, where the installed one has none. It is not a peer.
+    #[arg(long, default_value = "ffmpeg", value_name = "PROGRAM")]
+    quality_ffmpeg: PathBuf,
     /// Where the report is written.
     #[arg(long, default_value = "bench/runs", value_name = "FOLDER")]
     reports: PathBuf,
@@ -53,6 +56,7 @@ pub fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         source: super::submit::absolute(&peers.file.to_string_lossy())?,
         slots: peers.slots,
         runs: peers.runs,
+        quality_ffmpeg: peers.quality_ffmpeg,
         scratch: scratch.clone(),
     };
     let report = compare(&options)?;
