@@ -32,11 +32,11 @@ pub(crate) fn compare(
     height: u32,
 ) -> anyhow::Result<Quality> {
     // One set of colour properties: else ffmpeg converts the side that is tagged into what it assumes
-    // of the other.
+    // of the other. In 10 bits: else the source is dithered as ffmpeg would, which favours its output.
     let colors = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709";
     let base = format!(
-        "[0:v]{colors},settb=AVTB,setpts=N*1000,format=yuv420p[a];\
-         [1:v]{colors},scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p[b]"
+        "[0:v]{colors},settb=AVTB,setpts=N*1000,format=yuv420p10[a];\
+         [1:v]{colors},scale={width}:{height}:flags=lanczos,settb=AVTB,setpts=N*1000,format=yuv420p10[b]"
     );
     let psnr = ffmpeg(program, source, output, &format!("{base};[a][b]psnr"))?;
     let psnr = psnr
