@@ -57,12 +57,8 @@ impl Handle {
             if record.phase.is_final() {
                 return Ok(record);
             }
-            let settled = match record.phase {
-                Phase::Packaging => Some(settle(farm.storage(), job, Outcome::Cancel).await?),
-                // One that a lost store led back here may be published already.
-                _ => outcome(farm.storage(), job).await?.outcome,
-            };
-            if settled == Some(Outcome::Publish) {
+            // In every phase: a store that loses its last second forgets the step below.
+            if settle(farm.storage(), job, Outcome::Cancel).await? == Outcome::Publish {
                 return Err(Error::Conflict {
                     what: format!("job {job}"),
                     reason: "is being published".to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::harness::{Farm, eventually};
 use crate::node::{Node, Script};
-use model::job::Phase;
+use model::job::{NewJob, Phase};
 use model::task::{Grant, TaskKind};
 use model::{JobId, TitleId, layout};
 use proto::v1;
@@ -10,7 +10,7 @@ use scheduler::publish::{Outcome, settle};
 use std::sync::Arc;
 use storage::Storage;
 use store::memory::MemoryStore;
-use store::{Advance, SystemClock};
+use store::{Advance, Store, SystemClock};
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,6 +232,42 @@ async fn a_job_whose_end_was_settled_is_not_published() {
     assert_eq!(outcome.unwrap(), Outcome::Cancel);
     node.finish(&verify).await;
     farm.reaches(job.as_str(), "cancelled").await;
+    let title = TitleId::new("bunny").unwrap();
+    let published = farm.storage.exists(&layout::catalog(&title)).await;
+    assert!(!published.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_is_not_published_by_a_store_that_lost_the_step() {
+    let farm = Farm::start().await;
+    let job = farm.submit().await;
+    let mut node = farm.node("n1", Script::passing());
+    node.register().await;
+    let probe = node.take().await.unwrap();
+    node.finish(&probe).await;
+    let before = farm.reaches(&job, "processing").await.job.unwrap();
+    let request = v1::CancelJobRequest { id: job.clone() };
+    farm.client().cancel_job(request).await.unwrap();
+    let storage = farm.stop().await;
+
+    // The job as the store had written it down last.
+    let store = MemoryStore::new(Arc::new(SystemClock));
+    let open = NewJob {
+        id: JobId::new(before.id).unwrap(),
+        tenant: before.tenant.parse().unwrap(),
+        title: before.title.parse().unwrap(),
+        profile: before.profile,
+        source_url: before.source_url,
+        priority: 50,
+        traceparent: String::new(),
+    };
+    store.submit(&open, &[]).await.unwrap();
+    let farm = Farm::on(storage, Arc::new(SystemClock), |config| {
+        config.store = Arc::new(store);
+    })
+    .await;
+    farm.spawn_node("n2", Script::passing());
+    farm.reaches(&job, "cancelled").await;
     let title = TitleId::new("bunny").unwrap();
     let published = farm.storage.exists(&layout::catalog(&title)).await;
     assert!(!published.unwrap());
