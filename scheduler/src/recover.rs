@@ -172,20 +172,18 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
     let jobs = names.into_iter().filter_map(|name| JobId::new(name).ok());
     let round = Round {
         renewed: OnceCell::new(),
-        listed_after_ms: listed_after_ms(farm).await?,
+        listed_after_ms: persist(async || listed_after_ms(farm).await).await?,
     };
     let looks = jobs.map(|job| look_at(farm, job, &round));
     let mut looks = futures::stream::iter(looks).buffer_unordered(AT_ONCE);
     while let Some(found) = looks.next().await {
         match found? {
-            Found::Submitted => {
-                recovered.submitted += 1;
-                progress.lost = true;
-            }
+            Found::Submitted => recovered.submitted += 1,
             Found::Known => recovered.known += 1,
             Found::Ended => recovered.ended += 1,
             Found::Unreadable => recovered.unreadable += 1,
         }
+        progress.lost |= round.renewed.initialized();
         progress.done += 1;
         farm.recovers(Some(progress));
         if progress.done.is_multiple_of(TOLD_EVERY) {
@@ -199,7 +197,7 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
 
 /// What the looks of one round share.
 struct Round {
-    /// Set when the store was given a new epoch.
+    /// Set when the store was given a new epoch, which is when it was found to have lost a job.
     renewed: OnceCell<()>,
     /// Jobs that ended before are in nobody's list any more, unless they failed.
     listed_after_ms: u64,
@@ -260,7 +258,8 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     }
     let ticket: Ticket = storage.get_json(&layout::ticket(job)).await?;
     match publish::keep(storage, &ticket.title, &ticket.tenant).await {
-        Err(error @ Error::NotYours { .. }) => {
+        // Whose the title is decides nothing about a job that was accepted.
+        Err(error @ (Error::NotYours { .. } | Error::Storage(storage::Error::Corrupt { .. }))) => {
             warn!(job_id = %job, %error, "accepted all the same")
         }
         kept => kept?,

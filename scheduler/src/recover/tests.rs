@@ -4,10 +4,15 @@ use super::{NewJob, Storage, TRIES, current_epoch, persist, raise_epoch, recover
 use crate::config::Config;
 use crate::farm::Farm;
 use crate::{Error, Result};
+use model::catalog::Report;
+use model::job::{JobRecord, Phase};
 use model::layout;
+use model::plan::Ticket;
+use model::profile::Profile;
 use std::sync::Arc;
 use std::time::Duration;
 use storage::SourceRoots;
+use store::faulty::{Faults, FaultyStore};
 use store::memory::MemoryStore;
 use store::{Store, SystemClock};
 use tokio_util::sync::CancellationToken;
@@ -96,6 +101,100 @@ fn job(id: &str) -> NewJob {
         source_url: String::new(),
         priority: 50,
         traceparent: String::new(),
+    }
+}
+
+fn ticket(id: &str) -> Ticket {
+    let NewJob {
+        id, tenant, title, ..
+    } = job(id);
+    Ticket {
+        job: id,
+        tenant,
+        title,
+        source_url: String::new(),
+        sidecars: Vec::new(),
+        profile: Profile::built_in("web").unwrap(),
+        priority: 50,
+        webhook_url: String::new(),
+        traceparent: String::new(),
+        accepted_at_ms: 0,
+    }
+}
+
+async fn accept(storage: &Storage, id: &str) {
+    let ticket = ticket(id);
+    let path = layout::ticket(&ticket.job);
+    storage.put_json(&path, &ticket).await.unwrap();
+}
+
+/// Writes that a job was accepted and ended.
+async fn end(storage: &Storage, id: &str) {
+    accept(storage, id).await;
+    let store = MemoryStore::new(Arc::new(SystemClock));
+    store.submit(&job(id), &[]).await.unwrap();
+    let report = Report {
+        job: JobRecord {
+            phase: Phase::Cancelled,
+            ..store.job(&job(id).id).await.unwrap()
+        },
+        verdict: None,
+        published: None,
+    };
+    let path = layout::report(&report.job.id);
+    storage.put_json(&path, &report).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_ended_and_was_lost_tells_of_a_lost_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+    // Another scheduler has accepted a job since the store was lost.
+    accept(&storage, "j0").await;
+    store.submit(&job("j0"), &[]).await.unwrap();
+    end(&storage, "j1").await;
+    let config = Config::new(storage, store, SourceRoots::default());
+    let farm = Farm::new(config);
+    // The recovery comes no further than that.
+    let in_the_way = folder.path().join("jobs/j2/ticket.json");
+    std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&in_the_way, &in_the_way).unwrap();
+    assert!(recover(&farm).await.is_err());
+    let progress = farm.recovery().unwrap();
+    assert_eq!((progress.done, progress.lost), (2, true));
+}
+
+#[tokio::test]
+async fn a_job_is_recovered_whatever_is_damaged_of_its_title() {
+    let title = job("j1").title;
+    for damaged in [layout::catalog(&title), layout::owner(&title)] {
+        let storage = Storage::open("memory:").unwrap();
+        accept(&storage, "j1").await;
+        storage.put(&damaged, "{ \"ten".into()).await.unwrap();
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let config = Config::new(storage, store.clone(), SourceRoots::default());
+        let recovered = recover(&Farm::new(config)).await.unwrap();
+        let counts = (recovered.submitted, recovered.unreadable);
+        assert_eq!(counts, (1, 0), "{damaged}");
+        assert!(store.job(&job("j1").id).await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_hiccup_of_the_store_costs_a_round() {
+    let hiccups = Faults {
+        before_percent: 1,
+        after_percent: 1,
+    };
+    for seed in 0..300 {
+        let storage = Storage::open("memory:").unwrap();
+        accept(&storage, "j1").await;
+        let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+        let store = Arc::new(FaultyStore::new(store, seed, hiccups));
+        let config = Config::new(storage, store, SourceRoots::default());
+        let recovered = recover(&Farm::new(config)).await;
+        assert!(recovered.is_ok(), "{seed}: {recovered:?}");
     }
 }
 
