@@ -41,7 +41,7 @@ impl Troubles {
             troubles.clear();
         }
         let count = troubles.get(job).map_or(1, |trouble| trouble.count + 1);
-        let longest = match is_full(error) {
+        let longest = match is_a_persons(error) {
             true => retry::room_wait(count - 1),
             false => retry::backoff(count - 1),
         };
@@ -71,7 +71,7 @@ impl Troubles {
 pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Duration> {
     let (count, delay) = farm.troubles.raise(job, error);
     warn!(job_id = %job, count, %error, "decision could not be carried out");
-    let attempts_max = match is_full(error) {
+    let attempts_max = match is_a_persons(error) {
         true => retry::ROOM_ATTEMPTS_MAX,
         false => ERRORS_MAX,
     };
@@ -81,7 +81,7 @@ pub(super) async fn meet(farm: &Farm, job: &JobId, error: &Error) -> Option<Dura
     let failure = Failure::new(class(error), "scheduler", error.to_string());
     match give_up(farm, job, failure).await {
         // The report of a job that has ended is owed for as long as it cannot be written.
-        Ok(false) if is_full(error) || is_refused(error) => return Some(delay),
+        Ok(false) if is_a_persons(error) => return Some(delay),
         Ok(_) => farm.troubles.clear(job),
         Err(error) => {
             warn!(job_id = %job, %error, "job could not be given up");
@@ -109,19 +109,17 @@ fn lasts(error: &Error) -> bool {
     }
 }
 
-/// Whether there is no room for what a scheduler writes.
-fn is_full(error: &Error) -> bool {
+/// Whether a person can take away what is in the way, for all jobs at once: there is no room, access is
+/// denied or a bucket is gone. That takes longer than a hiccup, and until then every job meets it.
+fn is_a_persons(error: &Error) -> bool {
     matches!(
         error,
-        Error::Storage(storage::Error::Full { .. }) | Error::Untold { .. }
-    )
-}
-
-/// Whether storage refuses a scheduler what it asks for: access is denied or its bucket is gone.
-fn is_refused(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Storage(storage::Error::Denied { .. } | storage::Error::Url { .. })
+        Error::Untold { .. }
+            | Error::Storage(
+                storage::Error::Full { .. }
+                    | storage::Error::Denied { .. }
+                    | storage::Error::Url { .. }
+            )
     )
 }
 
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_storage_refuses_is_said_for_some_minutes_and_then_fails_the_job() {
+    async fn what_storage_refuses_is_waited_out_for_a_while_said_and_then_fails_the_job() {
         for (error, said) in [
             (denied(), "storage: jobs/j1/plan.json: access denied"),
             (
@@ -237,13 +235,13 @@ mod tests {
         ] {
             let (farm, job) = farm_with_a_job().await;
             let mut waited = Duration::ZERO;
-            for _ in 1..ERRORS_MAX {
+            for _ in 1..retry::ROOM_ATTEMPTS_MAX {
                 waited += meet(&farm, &job, &error).await.expect("another try");
                 let handle = Handle { farm: farm.clone() };
                 let waits = handle.detail(&job).await.unwrap().waiting_for;
                 assert!(waits.contains(said), "{waits}");
             }
-            assert!(waited > Duration::from_secs(2 * 60), "{waited:?}");
+            assert!(waited > Duration::from_secs(15 * 60), "{waited:?}");
             assert_eq!(meet(&farm, &job, &error).await, None);
             let record = farm.store().job(&job).await.unwrap();
             let kind = record.failure.map(|failure| failure.kind);
@@ -252,6 +250,22 @@ mod tests {
                 (Phase::Failed, Some(FailureKind::Storage))
             );
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_broken_fails_the_job_after_some_minutes() {
+        let (farm, job) = farm_with_a_job().await;
+        let corrupt = Error::Storage(storage::Error::Corrupt {
+            path: "jobs/j1/plan.json".to_owned(),
+            reason: "end of file".to_owned(),
+        });
+        let mut waited = Duration::ZERO;
+        for _ in 1..ERRORS_MAX {
+            waited += meet(&farm, &job, &corrupt).await.expect("another try");
+        }
+        let minutes = Duration::from_secs(2 * 60)..Duration::from_secs(8 * 60);
+        assert!(minutes.contains(&waited), "{waited:?}");
+        assert_eq!(meet(&farm, &job, &corrupt).await, None);
     }
 
     #[tokio::test]
