@@ -88,41 +88,62 @@ impl Committed<'_> {
         self.whole((video, group), read).await
     }
 
-    /// Facts of all segments of a rendition, in order.
+    /// Facts of all segments, in order, of each rendition of a group.
     pub(super) async fn segments(
         &self,
         video: &VideoPlan,
-        (group, rendition): (&RenditionGroup, &Rendition),
-    ) -> Result<Vec<SegmentFacts>, Stop> {
-        let read = |segment| {
-            let expected = Expected::new(self.plan(), video, group, segment);
-            async move { expected.find_segment(self.context, &rendition.id).await }.boxed()
-        };
-        self.whole((video, group), read).await
-    }
-
-    /// Facts of all segments of a rendition, in order, and where the first picture of each ends, read of
-    /// bytes that are whole.
-    pub(super) async fn segments_read(
-        &self,
-        video: &VideoPlan,
-        (group, rendition): (&RenditionGroup, &Rendition),
-    ) -> Result<Vec<(SegmentFacts, u64)>, Stop> {
+        group: &RenditionGroup,
+    ) -> Result<Vec<Vec<SegmentFacts>>, Stop> {
         let read = |segment| {
             let expected = Expected::new(self.plan(), video, group, segment);
             async move {
-                let found = expected.find_segment(self.context, &rendition.id).await?;
-                let Some(facts) = found else {
-                    return Ok(None);
-                };
-                let name = (facts.key.as_str(), facts.sha256.as_str());
-                let bytes = object(self.context, name, "m4s").await?;
-                let read = bytes.and_then(|bytes| claims::segment(&facts, &bytes).ok());
-                Ok(read.map(|read| (facts, read.first_sample_end)))
+                let mut all = Vec::with_capacity(group.renditions.len());
+                for rendition in &group.renditions {
+                    all.push(expected.find_segment(self.context, &rendition.id).await?);
+                }
+                Ok(all.into_iter().collect())
             }
             .boxed()
         };
-        self.whole((video, group), read).await
+        let by_segment = self.whole((video, group), read).await?;
+        Ok(by_rendition(group, by_segment))
+    }
+
+    /// Facts of all segments, in order, of each rendition of a group, and where the first picture of each
+    /// segment ends, read of bytes that are whole.
+    pub(super) async fn segments_read(
+        &self,
+        video: &VideoPlan,
+        group: &RenditionGroup,
+    ) -> Result<Vec<Vec<(SegmentFacts, u64)>>, Stop> {
+        let read = |segment| {
+            let expected = Expected::new(self.plan(), video, group, segment);
+            async move {
+                let mut all = Vec::with_capacity(group.renditions.len());
+                for rendition in &group.renditions {
+                    all.push(self.segment_read(&expected, rendition).await?);
+                }
+                Ok(all.into_iter().collect())
+            }
+            .boxed()
+        };
+        let by_segment = self.whole((video, group), read).await?;
+        Ok(by_rendition(group, by_segment))
+    }
+
+    async fn segment_read(
+        &self,
+        expected: &Expected,
+        rendition: &Rendition,
+    ) -> Result<Option<(SegmentFacts, u64)>, Failure> {
+        let found = expected.find_segment(self.context, &rendition.id).await?;
+        let Some(facts) = found else {
+            return Ok(None);
+        };
+        let name = (facts.key.as_str(), facts.sha256.as_str());
+        let bytes = object(self.context, name, "m4s").await?;
+        let read = bytes.and_then(|bytes| claims::segment(&facts, &bytes).ok());
+        Ok(read.map(|read| (facts, read.first_sample_end)))
     }
 
     fn leader<'v>(&self, video: &'v VideoPlan) -> Result<&'v RenditionGroup, Failure> {
@@ -131,7 +152,8 @@ impl Committed<'_> {
         leader.ok_or_else(|| Failure::new(FailureKind::Bug, "plan", "no rendition group leads"))
     }
 
-    /// What `read` gives of every segment, in order; those of which it gives nothing are made again.
+    /// What `read` gives of every segment, in order; those of which it gives nothing are made again, all by
+    /// one worker: `read` looks at everything of a segment that the caller needs.
     async fn whole<'f, T: Send>(
         &self,
         (video, group): (&VideoPlan, &RenditionGroup),
@@ -231,6 +253,17 @@ impl Committed<'_> {
         tracing::warn!(path, "a damaged result is replaced");
         self.context.pieces.put_json(&path, made).await
     }
+}
+
+/// What was read of each rendition of each segment, by rendition.
+fn by_rendition<T>(group: &RenditionGroup, by_segment: Vec<Vec<T>>) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = group.renditions.iter().map(|_| Vec::new()).collect();
+    for segment in by_segment {
+        for (rendition, read) in all.iter_mut().zip(segment) {
+            rendition.push(read);
+        }
+    }
+    all
 }
 
 fn damaged_again(place: &str) -> Failure {

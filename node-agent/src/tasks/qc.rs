@@ -21,8 +21,8 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
     if let Some(video) = &plan.video {
         pictures = from.pictures(video).await?;
         for group in &video.groups {
-            for rendition in &group.renditions {
-                let facts = from.segments(video, (group, rendition)).await?;
+            let all = from.segments(video, group).await?;
+            for (rendition, facts) in group.renditions.iter().zip(all) {
                 let frames = facts.iter().map(|facts| u64::from(facts.frames)).sum();
                 committed.insert(rendition.id.clone(), frames);
             }

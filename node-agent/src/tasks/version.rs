@@ -97,9 +97,9 @@ impl Version {
         video: &VideoPlan,
     ) -> Result<(), Stop> {
         for group in &video.groups {
-            for rendition in &group.renditions {
-                let read = from.segments_read(video, (group, rendition)).await?;
-                let (described, made) = pictures(video, (group, rendition), &read)?;
+            let all = from.segments_read(video, group).await?;
+            for (rendition, read) in group.renditions.iter().zip(&all) {
+                let (described, made) = pictures(video, (group, rendition), read)?;
                 self.presentation.video.push(described);
                 self.video.push(made);
             }

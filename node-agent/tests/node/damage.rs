@@ -4,10 +4,18 @@ use crate::title::{Place, encode};
 use crate::{Case, block_on};
 use anyhow::{Context, Result, bail, ensure};
 use model::catalog::PackageManifest;
+use model::facts::SegmentFacts;
+use model::plan::Plan;
 use model::task::TaskKind;
+use model::{content_key, layout};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_damaged_object_is_made_again_and_mended", damaged_objects),
@@ -22,6 +30,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "facts_and_results_that_are_damaged_after_their_commit_are_made_again",
         damaged_facts,
+    ),
+    (
+        "segments_that_are_damaged_in_different_renditions_are_made_again_by_one_worker",
+        damaged_apart,
     ),
 ];
 
@@ -191,5 +203,74 @@ fn damaged_facts() -> Result<()> {
             std::fs::write(result, "{")?;
         }
         as_before(&place, &[TaskKind::Qc, TaskKind::Package]).await
+    })
+}
+
+/// Counts how often it is told that segments are made again.
+#[derive(Clone, Default)]
+struct Mends(Arc<AtomicUsize>);
+
+impl Visit for Mends {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" && format!("{value:?}") == "segments are made again" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Subscriber for Mends {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// The facts of a segment of each rendition, each of another segment, and the object that they name.
+async fn one_of_each(place: &Place) -> Result<Vec<[PathBuf; 2]>> {
+    let plan: Plan = place.storage.get_json(&layout::plan(&place.job)).await?;
+    let root = place.storage.local_root().context("storage is local")?;
+    let video = plan.video.as_ref().context("pictures")?;
+    let group = &video.groups[0];
+    let mut paths = Vec::new();
+    for (segment, rendition) in (1..).zip(&group.renditions) {
+        let key = content_key::of_segment(&plan, video, group, rendition, segment);
+        let path = layout::facts(&key);
+        let facts: SegmentFacts = place.storage.get_json(&path).await?;
+        let object = layout::bytes(&key, &facts.sha256, "m4s");
+        paths.push([root.join(path), root.join(object)]);
+    }
+    ensure!(paths.len() > 1, "one rendition");
+    Ok(paths)
+}
+
+fn damaged_apart() -> Result<()> {
+    let mends = Mends::default();
+    // One thread, which tells what happens to this test alone.
+    let _told = tracing::subscriber::set_default(mends.clone());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.package().await?;
+        let paths = one_of_each(&place).await?;
+        for (which, task) in [(0, TaskKind::Qc), (1, TaskKind::Package)] {
+            for path in &paths {
+                std::fs::write(&path[which], "damaged")?;
+            }
+            mends.0.store(0, Ordering::Relaxed);
+            as_before(&place, &[task]).await?;
+            let made = mends.0.load(Ordering::Relaxed);
+            ensure!(made == 1, "{made} workers made segments again");
+        }
+        Ok(())
     })
 }
