@@ -11,7 +11,7 @@ use package::manifest::{
     AudioRole, AudioTrack, IFRAME_PLAYLIST_FILE, ImageTrack, PLAYLIST_FILE, Presentation, Segment,
     TextTrack, Track, VideoRendition,
 };
-use package::text::{Cue, TimestampMap, segments as text_segments, segments_bytes};
+use package::text::{Cue, TimestampMap, segment_sizes, segments as text_segments};
 use package::{dash, hls};
 
 /// The HLS multivariant playlist.
@@ -150,27 +150,20 @@ fn text_durations(plan: &Plan) -> Vec<u64> {
     durations.filter(|duration| *duration > 0).collect()
 }
 
-/// Bytes of the cues in all segments of a text track.
-pub(super) fn captions_bytes(plan: &Plan, cues: &[Cue]) -> u64 {
-    segments_bytes(cues, MILLISECONDS, &text_durations(plan))
-}
-
-/// A text track, and its segments.
+/// A text track with these cues, whose whole file has so many bytes.
 pub(super) fn captions(
     plan: &Plan,
     text: &TextPlan,
     (cues, whole_bytes): (&[Cue], u64),
-) -> (TextTrack, Vec<String>) {
+) -> TextTrack {
     let durations = text_durations(plan);
-    let files = text_segments(cues, MILLISECONDS, &durations, TimestampMap::Zero);
-    let segments = durations
-        .iter()
-        .zip(&files)
-        .map(|(duration, file)| Segment {
-            duration: *duration,
-            size_bytes: file.len() as u64,
-            key_bytes: 0,
-        });
+    let sizes = segment_sizes(cues, MILLISECONDS, &durations, TimestampMap::Zero);
+    let segments = durations.iter().zip(sizes);
+    let segments = segments.map(|(&duration, size_bytes)| Segment {
+        duration,
+        size_bytes,
+        key_bytes: 0,
+    });
     let track = Track {
         id: text_id(text),
         path: text_path(text),
@@ -179,15 +172,20 @@ pub(super) fn captions(
         skip: 0,
         segments: segments.collect(),
     };
-    let described = TextTrack {
+    TextTrack {
         track,
         language: text.track.language.clone(),
         name: text.track.title.clone(),
         forced: text.track.forced,
         hearing_impaired: text.track.hearing_impaired,
         whole_bytes,
-    };
-    (described, files)
+    }
+}
+
+/// The segments of a text track with these cues, which may be far larger than the cues.
+pub(super) fn caption_segments(plan: &Plan, cues: &[Cue]) -> Vec<String> {
+    let durations = text_durations(plan);
+    text_segments(cues, MILLISECONDS, &durations, TimestampMap::Zero)
 }
 
 /// A sheet of thumbnails as it was measured.

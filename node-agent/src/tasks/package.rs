@@ -6,6 +6,7 @@ use super::committed::Committed;
 use super::context::{Context, in_order};
 use super::describe::{self, DASH_FILE, HLS_FILE, IMAGES};
 use super::single::Outcome;
+use super::text;
 use super::version::{Copied, Made, Version, bug};
 use crate::agent::{Attempt, Stop};
 use crate::transfer::{self, digest};
@@ -15,10 +16,10 @@ use model::catalog::{PackageManifest, PackagedFile, PackagedTrack, VersionFile};
 use model::plan::Plan;
 use model::{Failure, layout};
 use package::manifest::{
-    INIT_FILE, TEXT_FILE, THUMBNAILS_FILE, Track, VideoRendition, segment_file, sheet_file,
-    text_segment_file,
+    INIT_FILE, TEXT_FILE, THUMBNAILS_FILE, TextTrack, Track, VideoRendition, segment_file,
+    sheet_file, text_segment_file,
 };
-use package::text;
+use package::text::{Cue, thumbnails};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The poster, in the folder of the thumbnails.
@@ -45,10 +46,17 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
     let folder = layout::version(&plan.title, reserved.version);
     let mut files = Files::default();
     files.add_tracks(&version);
-    files.add_text(&version);
+    files.add_whole_texts(&version);
     files.add_images(plan, &version);
     let manifests = Files::manifests(&version);
     let mut written = files.write(context, attempt, &folder).await?;
+    // The segments of one track at a time are in memory.
+    for (track, made) in version.presentation.text.iter().zip(&version.text) {
+        let (cues, _) = text::cues(context, &made.facts).await?;
+        let segments = Files::text_segments(plan, track, &cues);
+        drop(cues);
+        written.extend(segments.write(context, attempt, &folder).await?);
+    }
     written.extend(manifests.write(context, attempt, &folder).await?);
     written.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = PackageManifest {
@@ -101,17 +109,21 @@ impl Files {
         }
     }
 
-    fn add_text(&mut self, version: &Version) {
+    fn add_whole_texts(&mut self, version: &Version) {
         for (text, made) in version.presentation.text.iter().zip(&version.text) {
-            let path = &text.track.path;
-            self.bytes(format!("{path}/{TEXT_FILE}"), made.whole.clone());
-            for (index, file) in made.segments.iter().enumerate() {
-                self.bytes(
-                    format!("{path}/{}", text_segment_file(index + 1)),
-                    file.clone(),
-                );
-            }
+            self.copy(format!("{}/{TEXT_FILE}", text.track.path), &made.whole);
         }
+    }
+
+    fn text_segments(plan: &Plan, text: &TextTrack, cues: &[Cue]) -> Self {
+        let mut files = Self::default();
+        for (index, file) in (1..).zip(describe::caption_segments(plan, cues)) {
+            files.bytes(
+                format!("{}/{}", text.track.path, text_segment_file(index)),
+                file,
+            );
+        }
+        files
     }
 
     fn add_images(&mut self, plan: &Plan, version: &Version) {
@@ -130,7 +142,7 @@ impl Files {
             self.copy(path, &copied(&poster.sha256, poster.size_bytes));
         }
         for images in &version.presentation.images {
-            let placed = text::thumbnails(images, plan.duration);
+            let placed = thumbnails(images, plan.duration);
             self.bytes(format!("{}/{THUMBNAILS_FILE}", images.path), placed);
         }
     }

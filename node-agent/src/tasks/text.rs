@@ -13,12 +13,14 @@ use crate::worker::message::Work;
 use crate::worker::wire::TEXT_BYTES_MAX;
 use bytes::Bytes;
 use model::facts::TextFacts;
-use model::plan::{Plan, TextPlan};
+use model::plan::TextPlan;
 use model::source::TextOrigin;
-use model::{Failure, FailureKind, content_key};
-use package::text::Cue;
+use model::{Failure, FailureKind, content_key, layout};
+use package::manifest::TextTrack;
+use package::text::{Cue, parse};
 
-/// Longest segments of a track together: those of a file of the longest that may be, each cue in eight.
+/// Longest segments of all text tracks of a title together: those of a file of the longest that may be,
+/// each cue in eight.
 const SEGMENTS_BYTES_MAX: u64 = 8 * TEXT_BYTES_MAX as u64;
 
 pub(super) async fn run(context: &Context, attempt: &Attempt, index: u32) -> Result<Outcome, Stop> {
@@ -57,7 +59,13 @@ pub(super) async fn make(
     let sidecar_sha256 = sidecar.as_ref().map(|(_, sha256)| sha256.as_str());
     let key = content_key::of_text(plan, track, sidecar_sha256);
     let planned = |facts: &TextFacts| check_planned(facts, track);
+    let refuse_crowd = |(cues, bytes): (&[Cue], u64)| {
+        Room::default().take(&describe::captions(plan, track, (cues, bytes)))
+    };
     if let Some(found) = reuse::find(context, &key, planned).await? {
+        // Its key knows no segments, and those of this plan may be shorter than those it was made for.
+        let (cues, bytes) = cues(context, &found).await?;
+        refuse_crowd((&cues, bytes))?;
         return Ok((found, true));
     }
     let source = match sidecar {
@@ -83,7 +91,7 @@ pub(super) async fn make(
     };
     planned(&facts).map_err(wrong)?;
     let cues = claims::text(&facts, &sent).map_err(wrong)?;
-    refuse_crowds(plan, &cues)?;
+    refuse_crowd((&cues, sent.len() as u64))?;
     let sha256 = digest_aside(sent.clone()).await?;
     if sha256 != facts.sha256 {
         return Err(wrong(format!("facts name {}, sent was {sha256}", facts.sha256)).into());
@@ -104,17 +112,40 @@ pub(super) fn check_planned(facts: &TextFacts, track: &TextPlan) -> Claim {
     Ok(())
 }
 
-/// A cue is written into every segment that it overlaps, so a small file of long cues can make segments
-/// that no memory holds.
-fn refuse_crowds(plan: &Plan, cues: &[Cue]) -> Result<(), Failure> {
-    let bytes = describe::captions_bytes(plan, cues);
-    if bytes <= SEGMENTS_BYTES_MAX {
-        return Ok(());
+/// What the text tracks of a title may still take in all their segments together. A cue is written into
+/// every segment that it overlaps, so small files of long cues can make segments that no memory holds.
+pub(super) struct Room(u64);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(SEGMENTS_BYTES_MAX)
     }
-    let message = format!(
-        "cues of {bytes} bytes in all segments that they overlap; up to {SEGMENTS_BYTES_MAX} may be"
-    );
-    Err(Failure::new(FailureKind::Unsupported, "text", message))
+}
+
+impl Room {
+    /// Takes what a track needs; what is too much is the source's, and nobody's fault.
+    pub(super) fn take(&mut self, track: &TextTrack) -> Result<(), Failure> {
+        let segments = track.track.segments.iter();
+        let bytes = track.whole_bytes + segments.map(|segment| segment.size_bytes).sum::<u64>();
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.ok_or_else(|| {
+            let message = format!(
+                "text of {bytes} bytes in all segments that its cues overlap; a title may have \
+                 {SEGMENTS_BYTES_MAX}, and {} are left",
+                self.0
+            );
+            Failure::new(FailureKind::Unsupported, &track.track.id, message)
+        })?;
+        Ok(())
+    }
+}
+
+/// Cues of a track whose file is whole, and the bytes of that file.
+pub(super) async fn cues(context: &Context, facts: &TextFacts) -> Result<(Vec<Cue>, u64), Failure> {
+    let path = layout::bytes(&facts.key, &facts.sha256, "vtt");
+    let whole = context.pieces.get(&path).await?;
+    let parsed = parse(&whole).map_err(|e| Failure::new(FailureKind::Bug, path, e.to_string()))?;
+    Ok((parsed.cues, whole.len() as u64))
 }
 
 fn wrong(message: String) -> Failure {
@@ -124,6 +155,7 @@ fn wrong(message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::plan::Plan;
     use model::profile::Profile;
     use model::{JobId, Rational, TenantId, TitleId};
 
@@ -148,20 +180,46 @@ mod tests {
         }
     }
 
-    fn cues(count: u64, seconds: u64) -> Vec<Cue> {
+    fn track(index: u32) -> TextPlan {
+        TextPlan {
+            index,
+            track: model::source::TextTrack {
+                origin: TextOrigin::Stream(index),
+                codec: String::new(),
+                language: "und".to_owned(),
+                title: String::new(),
+                forced: false,
+                hearing_impaired: false,
+            },
+            zero: Rational::ZERO,
+        }
+    }
+
+    fn described(count: u64, seconds: u64) -> TextTrack {
         let cue = |number| Cue {
             start_ms: number * 10,
             end_ms: number * 10 + seconds * 1000,
             settings: String::new(),
             text: "a line of a song".to_owned(),
         };
-        (0..count).map(cue).collect()
+        let cues: Vec<Cue> = (0..count).map(cue).collect();
+        describe::captions(&plan(), &track(0), (&cues, 0))
     }
 
     #[test]
     fn many_cues_are_taken_and_those_that_crowd_all_segments_are_no_nodes_fault() {
-        refuse_crowds(&plan(), &cues(300_000, 3)).unwrap();
-        let crowd = refuse_crowds(&plan(), &cues(80_000, 7200)).unwrap_err();
+        Room::default().take(&described(300_000, 3)).unwrap();
+        let crowd = Room::default().take(&described(80_000, 7200)).unwrap_err();
         assert_eq!(crowd.kind, FailureKind::Unsupported, "{crowd}");
+    }
+
+    #[test]
+    fn tracks_share_the_room_of_their_title() {
+        let mut room = Room::default();
+        let half = described(1600, 7200);
+        room.take(&half).unwrap();
+        let crowd = room.take(&half).unwrap_err();
+        assert_eq!(crowd.kind, FailureKind::Unsupported, "{crowd}");
+        room.take(&described(1000, 3)).unwrap();
     }
 }

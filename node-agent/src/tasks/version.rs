@@ -4,15 +4,14 @@
 use super::claims;
 use super::committed::{Committed, Depth};
 use super::describe::{self, Sheet};
+use super::text::{self, Room};
 use crate::agent::Stop;
-use bytes::Bytes;
-use model::facts::{AudioFacts, ImageFacts, SegmentFacts};
+use model::facts::{AudioFacts, ImageFacts, SegmentFacts, TextFacts};
 use model::plan::{AudioOutput, AudioPlan, Plan, RenditionGroup, TextPlan, VideoPlan};
 use model::rendition::Rendition;
 use model::{Failure, FailureKind, layout};
 use package::cmaf::write::{TrackInit, TrackKind, init_segment};
 use package::manifest::{AudioTrack, Presentation, Segment, VideoRendition};
-use package::text::parse;
 
 /// A file that is a copy of an object in storage.
 #[derive(Clone)]
@@ -35,12 +34,12 @@ pub(super) struct Made {
     pub(super) samples: u64,
 }
 
-/// One text track.
+/// One text track. Its segments are not here: those of all tracks would fill the memory.
 pub(super) struct MadeText {
+    /// Facts of the whole file.
+    pub(super) facts: TextFacts,
     /// The whole file.
-    pub(super) whole: Bytes,
-    /// Segments in order.
-    pub(super) segments: Vec<String>,
+    pub(super) whole: Copied,
     /// Cues.
     pub(super) cues: u64,
 }
@@ -83,8 +82,9 @@ impl Version {
             let made = from.sound(track, Depth::Bytes).await?;
             version.add_sound(plan, (track, &made))?;
         }
+        let mut room = Room::default();
         for text in &plan.text {
-            version.add_text(from, plan, text).await?;
+            version.add_text(from, (plan, text), &mut room).await?;
         }
         version.presentation.validate().map_err(bug)?;
         Ok(version)
@@ -131,19 +131,21 @@ impl Version {
     async fn add_text(
         &mut self,
         from: &Committed<'_>,
-        plan: &Plan,
-        text: &TextPlan,
+        (plan, planned): (&Plan, &TextPlan),
+        room: &mut Room,
     ) -> Result<(), Stop> {
-        let facts = from.text(text).await?;
-        let path = layout::bytes(&facts.key, &facts.sha256, "vtt");
-        let whole = from.context.pieces.get(&path).await?;
-        let cues = parse(&whole).map_err(bug)?.cues;
-        let measured = (cues.as_slice(), whole.len() as u64);
-        let (described, segments) = describe::captions(plan, text, measured);
+        let facts = from.text(planned).await?;
+        let (cues, size_bytes) = text::cues(from.context, &facts).await?;
+        let described = describe::captions(plan, planned, (&cues, size_bytes));
+        room.take(&described)?;
         self.presentation.text.push(described);
         self.text.push(MadeText {
-            whole,
-            segments,
+            whole: Copied {
+                from: layout::bytes(&facts.key, &facts.sha256, "vtt"),
+                sha256: facts.sha256.clone(),
+                size_bytes,
+            },
+            facts,
             cues: cues.len() as u64,
         });
         Ok(())

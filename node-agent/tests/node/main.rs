@@ -4,6 +4,7 @@
 mod agent;
 #[cfg(debug_assertions)]
 mod containment;
+mod crowds;
 mod damage;
 mod fake_scheduler;
 mod fitness;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let mut trials = containment();
     let cases = [
         agent::CASES,
+        crowds::CASES,
         damage::CASES,
         fitness::CASES,
         memory::CASES,

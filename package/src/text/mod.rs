@@ -10,7 +10,7 @@ mod write;
 pub use cue::{Cue, clip};
 pub use parse::{Encoding, Parsed, parse};
 pub use thumbnails::thumbnails;
-pub use write::{TimestampMap, segments, segments_bytes, whole};
+pub use write::{TimestampMap, segment_sizes, segments, whole};
 
 #[cfg(test)]
 mod tests;

@@ -86,12 +86,28 @@ impl Borders {
     }
 }
 
-/// Bytes of all cues in the segments of the same arguments, without making them: cues that overlap many
-/// segments make them far larger than the one file.
-pub fn segments_bytes(cues: &[Cue], timescale: u32, durations: &[u64]) -> u64 {
+/// Sizes of the files that [`segments`] makes of the same arguments, without making them: cues that overlap
+/// many segments make them far larger than the one file. Takes as long as reading cues and segments once.
+pub fn segment_sizes(
+    cues: &[Cue],
+    timescale: u32,
+    durations: &[u64],
+    map: TimestampMap,
+) -> Vec<u64> {
     let borders = Borders::new(timescale, durations);
-    let bytes = |cue| borders.of(cue).len() as u64 * written(cue).len() as u64;
-    cues.iter().map(bytes).sum()
+    // Bytes of the cues that a segment is the first to hold, and of those that the one before was the last to.
+    let mut changes = vec![(0_u64, 0_u64); durations.len() + 1];
+    for cue in cues {
+        let (bytes, within) = (written(cue).len() as u64, borders.of(cue));
+        changes[within.start].0 += bytes;
+        changes[within.end].1 += bytes;
+    }
+    let mut bytes = header(map).len() as u64;
+    let sizes = changes.iter().take(durations.len()).map(|(come, gone)| {
+        bytes = bytes + come - gone;
+        bytes
+    });
+    sizes.collect()
 }
 
 /// One file for each segment of `durations` (in ticks of `timescale`); a segment without cues is a

@@ -119,15 +119,14 @@ fn captions(plan: &Plan, planned: &TextPlan, files: &Files) -> Result<TextTrack,
         .map_err(|e| wrong(&path, e))?
         .cues;
     let measured = (cues.as_slice(), whole.len() as u64);
-    let (described, parts) = describe::captions(plan, planned, measured);
-    for (number, part) in (1..).zip(&parts) {
+    for (number, part) in (1..).zip(&describe::caption_segments(plan, &cues)) {
         same(
             &format!("{folder}/{}", text_segment_file(number)),
             part,
             files,
         )?;
     }
-    Ok(described)
+    Ok(describe::captions(plan, planned, measured))
 }
 
 fn sheets(files: &Files) -> Vec<Sheet> {
