@@ -66,12 +66,15 @@ async fn next_epoch(storage: &Storage) -> Result<u32> {
     Ok(raised.unwrap_or_default().epoch)
 }
 
-/// Gives the store an epoch that none had before, because it lost a job: what it says of that job from now
-/// on must be newer than all it said before.
+/// Gives the store an epoch that none had before, because it does not know a job that was accepted and may
+/// have lost it: what it says of that job from now on must be newer than all it said before.
 pub(crate) async fn renew_epoch(farm: &Farm) -> Result<()> {
     let epoch = next_epoch(farm.storage()).await?;
     farm.store().raise_epoch(epoch).await?;
-    info!(epoch, "store has lost a job and gets a new epoch");
+    info!(
+        epoch,
+        "store does not know a job that was accepted and gets a new epoch"
+    );
     Ok(())
 }
 

@@ -11,8 +11,14 @@ use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use storage::Created;
 use tracing::{info, warn};
+
+/// Looks for a job whose ticket is there, and the pause between two: together two seconds, in which a
+/// submission that is alive makes the few requests that are left to it.
+const ENTER_LOOKS: u32 = 20;
+const ENTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answer to a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +76,7 @@ impl Handle {
             accepted_at_ms: now_ms,
         };
         let (ticket, created) = self.write_ticket(&ticket).await?;
-        if created == Created::Existed && !is_known(farm, &ticket.job).await? {
+        if created == Created::Existed && !self.is_entered(&ticket.job).await? {
             renew_epoch(farm).await?;
         }
         let entered = enter(farm, &ticket).await?;
@@ -111,6 +117,18 @@ impl Handle {
         }
         // Whoever came first decides: of two equal requests at once both get the same ticket.
         Ok((storage.get_json(&path).await?, created))
+    }
+
+    /// Whether the store knows a job that has a ticket. An equal submission that wrote the ticket a moment
+    /// ago is given the time to enter it: only what nobody enters is lost.
+    async fn is_entered(&self, job: &JobId) -> Result<bool> {
+        for _ in 0..ENTER_LOOKS {
+            if is_known(&self.farm, job).await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(ENTER_PAUSE).await;
+        }
+        is_known(&self.farm, job).await
     }
 
     async fn find_job(&self, job: &JobId) -> Result<Option<JobRecord>> {
@@ -218,3 +236,6 @@ fn digest(submission: &Submission, admitted: &Admitted) -> String {
     let text = serde_json::to_vec(&parts).expect("strings and flags are JSON");
     hex::encode(Sha256::digest(&text))
 }
+
+#[cfg(test)]
+mod tests;
