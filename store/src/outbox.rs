@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Notices that may wait in all; with two kilobytes each they fill forty megabytes.
 pub(crate) const NOTICES_MAX: usize = 20_000;
 
-/// Notices that may wait for all receivers of one tenant: nobody can fill the store for the others by
-/// naming many receivers.
+/// Notices that may wait for all receivers of one tenant: no tenant alone can fill the store for the
+/// others by naming many receivers. Four can, and nothing checks whose name a submission bears; until
+/// there is room again, notices that tell of no end are dropped and ends are told late.
 pub(crate) const TENANT_NOTICES_MAX: usize = 5_000;
 
 /// Notices that may wait for one receiver: a receiver that is away for some hours finds them all.
