@@ -16,10 +16,7 @@ use scheduler::policy::plan::plan;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const FRAMES_PER_SECOND: i64 = 25;
-
-/// Seconds of a segment in the profile that is used.
-const SEGMENT_SECONDS: u32 = 4;
+const FRAMES_PER_SECOND: Rational = Rational::whole(25);
 
 /// What a submitter sends and a probe would find.
 #[derive(Debug, Clone)]
@@ -73,6 +70,7 @@ impl Title {
     pub(crate) fn plan(&self, slots: u32) -> Plan {
         let mut profile = Profile::built_in("web").expect("a built-in profile");
         profile.video.codecs.clone_from(&self.codecs);
+        let source = self.source(profile.segment_seconds);
         let ticket = Ticket {
             job: self.job.id.clone(),
             tenant: self.job.tenant.clone(),
@@ -85,17 +83,21 @@ impl Title {
             traceparent: String::new(),
             accepted_at_ms: 0,
         };
-        plan(&ticket, &self.source(), &builds(), slots).expect("a title that can be planned")
+        let plan = plan(&ticket, &source, &builds(), slots).expect("a title that can be planned");
+        let segments = plan.video.as_ref().map(|video| video.grid.segments());
+        assert_eq!(segments, Some(self.segments), "units are drawn from these");
+        plan
     }
 
-    fn source(&self) -> SourceInfo {
-        let seconds = self.segments * SEGMENT_SECONDS;
-        let duration = Rational::whole(i64::from(seconds));
+    fn source(&self, segment: Rational) -> SourceInfo {
+        let segments = Rational::whole(i64::from(self.segments));
+        let duration = segments.checked_mul(segment).expect("some hours");
+        let frames = duration.checked_mul(FRAMES_PER_SECOND).expect("some hours");
         SourceInfo {
             sha256: "00".repeat(32),
             size_bytes: 1,
             container: "matroska,webm".to_owned(),
-            video: Some(pictures(i64::from(seconds) * FRAMES_PER_SECOND)),
+            video: Some(pictures(frames.round())),
             audio: (0..self.sound_tracks)
                 .map(|track| sound(track, duration))
                 .collect(),
@@ -118,7 +120,7 @@ fn pictures(frames: i64) -> VideoTrack {
         pixel_format: "yuv420p".to_owned(),
         bit_depth: 8,
         color: Color::UNSPECIFIED,
-        time_base: Rational::new(1, FRAMES_PER_SECOND).expect("not zero"),
+        time_base: FRAMES_PER_SECOND.recip().expect("not zero"),
         nominal_frame_rate: None,
         frames: FrameTable::new(&pts, vec![AccessPoint { frame: 0, dts: 0 }], frames),
     }
