@@ -18,6 +18,8 @@ use package::{dash, hls};
 pub(super) const HLS_FILE: &str = "index.m3u8";
 /// The DASH manifest.
 pub(super) const DASH_FILE: &str = "manifest.mpd";
+/// Folder of all text tracks.
+pub(super) const TEXT: &str = "text";
 /// Folder of thumbnails and poster.
 pub(super) const IMAGES: &str = "images";
 
@@ -51,7 +53,7 @@ pub(super) fn sound_path(output: &AudioOutput) -> String {
 
 /// Folder of a text track.
 pub(super) fn text_path(text: &TextPlan) -> String {
-    format!("text/{}", text_id(text))
+    format!("{TEXT}/{}", text_id(text))
 }
 
 /// Id of a text track's output.

@@ -123,10 +123,15 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes what a track needs; what is too much is the source's, and nobody's fault.
+    /// Takes what the files of a track need.
     pub(super) fn take(&mut self, track: &TextTrack) -> Result<(), Failure> {
         let segments = track.track.segments.iter();
         let bytes = track.whole_bytes + segments.map(|segment| segment.size_bytes).sum::<u64>();
+        self.take_bytes(&track.track.id, bytes)
+    }
+
+    /// Takes bytes of files; what is too much is the source's, and nobody's fault.
+    pub(super) fn take_bytes(&mut self, place: &str, bytes: u64) -> Result<(), Failure> {
         let left = self.0.checked_sub(bytes);
         self.0 = left.ok_or_else(|| {
             let message = format!(
@@ -134,7 +139,7 @@ impl Room {
                  {SEGMENTS_BYTES_MAX}, and {} are left",
                 self.0
             );
-            Failure::new(FailureKind::Unsupported, &track.track.id, message)
+            Failure::new(FailureKind::Unsupported, place, message)
         })?;
         Ok(())
     }

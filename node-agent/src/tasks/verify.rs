@@ -9,8 +9,9 @@ mod tracks;
 
 use super::committed::result_of;
 use super::context::{Context, in_order};
-use super::describe::Sheet;
+use super::describe::{Sheet, TEXT};
 use super::single::Outcome;
+use super::text::Room;
 use crate::agent::{Attempt, Stop};
 use crate::transfer::digest;
 use bytes::Bytes;
@@ -52,6 +53,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         .get_json(&result_of(plan, &TaskKind::Package)?)
         .await?;
     check_listing(context, &manifest).await?;
+    check_room(&manifest)?;
     let files = read_all(context, attempt, &manifest).await?;
     tracks::check(plan, &files)?;
     manifests::check(&manifest, &files)?;
@@ -72,6 +74,14 @@ async fn check_listing(context: &Context, manifest: &PackageManifest) -> Result<
         }
     }
     Ok(())
+}
+
+/// All text is held in memory.
+fn check_room(manifest: &PackageManifest) -> Result<(), Failure> {
+    let mut room = Room::default();
+    let of_text = |file: &&PackagedFile| file.path.split('/').next() == Some(TEXT);
+    let mut files = manifest.files.iter().filter(of_text);
+    files.try_for_each(|file| room.take_bytes(&file.path, file.size_bytes))
 }
 
 async fn read_all(

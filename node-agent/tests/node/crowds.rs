@@ -4,7 +4,7 @@ use crate::agent::Running;
 use crate::fake_scheduler::FakeScheduler;
 use crate::{Case, block_on, plans};
 use anyhow::{Context, Result, ensure};
-use model::catalog::VersionFile;
+use model::catalog::{PackageManifest, PackagedFile, VersionFile};
 use model::facts::TextFacts;
 use model::plan::{Plan, TextPlan};
 use model::source::{TextOrigin, TextTrack};
@@ -21,6 +21,10 @@ pub(crate) const CASES: &[Case] = &[
     (
         "text_that_is_found_again_is_held_against_the_segments_of_its_plan",
         found_again,
+    ),
+    (
+        "a_version_with_more_text_than_a_title_may_have_is_not_read",
+        packaged,
     ),
 ];
 
@@ -131,5 +135,30 @@ fn found_again() -> Result<()> {
             }
         }
         Ok(())
+    })
+}
+
+fn packaged() -> Result<()> {
+    block_on(async {
+        let storage = Storage::open("memory:")?;
+        let plan = plan("job", 6, 2)?;
+        storage.put_json(&layout::plan(&plan.job), &plan).await?;
+        let file = |index| PackagedFile {
+            path: format!("text/text-{index}/00001.vtt"),
+            sha256: String::new(),
+            size_bytes: 200 << 20,
+        };
+        let manifest = PackageManifest {
+            path: "titles/title/v1".to_owned(),
+            hls: String::new(),
+            dash: String::new(),
+            duration: plan.duration,
+            files: (0..2).map(file).collect(),
+            tracks: Vec::new(),
+        };
+        let result = format!("jobs/{}/tasks/package.json", plan.job);
+        storage.put_json(&result, &manifest).await?;
+        let failures = failures(&storage, &plan.job, [TaskKind::Verify]).await?;
+        ensure_refused(failures[0].as_ref())
     })
 }
