@@ -45,5 +45,6 @@ pub async fn run(
     };
     let (events, _kept) = queue();
     let result = session.run(worker, events, CancellationToken::new()).await;
+    let result = result.map_err(Failure::from);
     Ok(result.map(|bytes| serde_json::from_slice(&bytes).unwrap_or_default()))
 }

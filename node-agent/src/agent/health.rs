@@ -3,8 +3,9 @@
 //! its own over different jobs within half an hour, with no work done between them, it stops taking work
 //! and says so; after a pause one slot tries one chunk, and work that is done makes the node fit again.
 //!
-//! A verdict of a worker about its source is work done too. What one of our invariants does not hold for
-//! fails alike on every node, and says nothing about this one.
+//! A verdict of a worker about its source is work done too; what an agent finds wrong without one, such as a
+//! source that is not there, is not. What one of our invariants does not hold for fails alike on every node,
+//! and says nothing about this one.
 //!
 //! The one fact to know: a source that crashes workers looks the same from here. That is why it takes
 //! different jobs, and why the pause ends by itself.
@@ -203,12 +204,19 @@ impl Permit {
         }
     }
 
-    /// An attempt at work of this kind failed.
-    pub(super) fn failed(&self, kind: &TaskKind, job: &JobId, failure: &Failure) {
+    /// A worker said what is wrong with its source.
+    pub(crate) fn judged(&self) {
+        self.health.worked();
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&self, _: &TaskKind, job: &JobId, failure: &Failure) {
         match failure.kind {
             FailureKind::NodeFault => self.health.broke(job, failure, self.is_trial),
-            FailureKind::BadInput | FailureKind::Unsupported => self.worked(kind),
-            FailureKind::Policy
+            // Who said so is not known here; workers have said it before.
+            FailureKind::BadInput
+            | FailureKind::Unsupported
+            | FailureKind::Policy
             | FailureKind::Drm
             | FailureKind::Storage
             | FailureKind::Transient
@@ -288,12 +296,15 @@ mod tests {
     #[tokio::test]
     async fn a_worker_that_can_tell_what_is_wrong_with_a_source_works() {
         let permit = fit();
-        for kind in [FailureKind::BadInput, FailureKind::Unsupported] {
-            fail(&permit, FailureKind::NodeFault, &ROW[..4]);
-            fail(&permit, kind, &ROW[..1]);
-        }
+        fail(&permit, FailureKind::NodeFault, &ROW[..4]);
+        permit.judged();
         fail(&permit, FailureKind::NodeFault, &ROW[..4]);
         assert_eq!(permit.health.reason(), "");
+        for kind in [FailureKind::BadInput, FailureKind::Unsupported] {
+            fail(&permit, kind, &ROW);
+        }
+        fail(&permit, FailureKind::NodeFault, &ROW[4..]);
+        assert_ne!(permit.health.reason(), "", "no worker was asked");
     }
 
     #[tokio::test(start_paused = true)]

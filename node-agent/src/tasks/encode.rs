@@ -166,7 +166,7 @@ impl Encoding {
                 }
             }
         }
-        let result = running.result().await;
+        let result = running.result(&attempt).await;
         self.question = None;
         self.finish_steps().await?;
         if let Err(failure) = result {

@@ -65,7 +65,7 @@ pub(super) async fn mend(
             Made::Piece { .. } => return Err(out_of_place(attempt, &made).into()),
         }
     }
-    running.result().await?;
+    running.result(attempt).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::agent::{Attempt, Stop};
 use crate::transfer::SourceReader;
 use crate::worker::message::{Request, Work};
 use crate::worker::queue::{Events, queue};
-use crate::worker::session::{Made, Session};
+use crate::worker::session::{Made, NoResult, Session};
 use bytes::Bytes;
 use model::facts::PictureFacts;
 use model::{Failure, FailureKind};
@@ -31,7 +31,7 @@ pub(super) struct Given {
 pub(super) struct Running {
     /// What it wants and makes, in order; ends when it has ended.
     pub(super) events: Events,
-    result: JoinHandle<Result<Vec<u8>, Failure>>,
+    result: JoinHandle<Result<Vec<u8>, NoResult>>,
     stop: CancellationToken,
     allowance: Allowance,
 }
@@ -65,10 +65,15 @@ impl Running {
         })
     }
 
-    /// The result after the last event.
-    pub(super) async fn result(mut self) -> Result<Vec<u8>, Failure> {
+    /// The result after the last event. A worker's verdict about its source counts as work that this node
+    /// has done.
+    pub(super) async fn result(mut self, attempt: &Attempt) -> Result<Vec<u8>, Failure> {
         let joined = (&mut self.result).await;
-        joined.unwrap_or_else(|e| Err(Failure::new(FailureKind::Bug, "worker", e.to_string())))
+        let result = joined.map_err(|e| Failure::new(FailureKind::Bug, "worker", e.to_string()))?;
+        if let Err(NoResult::Verdict(_)) = &result {
+            attempt.permit.judged();
+        }
+        Ok(result?)
     }
 }
 
@@ -107,7 +112,7 @@ impl Running {
 
     /// The result after the last piece.
     pub(super) async fn parsed<T: DeserializeOwned>(self, attempt: &Attempt) -> Result<T, Stop> {
-        let bytes = self.result().await?;
+        let bytes = self.result(attempt).await?;
         serde_json::from_slice(&bytes).map_err(|e| {
             let place = attempt.task().name.as_str();
             Failure::new(FailureKind::NodeFault, place, format!("result: {e}")).into()

@@ -93,6 +93,23 @@ struct State {
     last_read: Option<(u64, u64)>,
 }
 
+/// Why a session gave no result.
+#[derive(Debug)]
+pub(crate) enum NoResult {
+    /// The worker says what is wrong with its source: a worker that can do that works.
+    Verdict(Failure),
+    /// Anything else, such as a source that the agent cannot read or a worker that died.
+    Failed(Failure),
+}
+
+impl From<NoResult> for Failure {
+    fn from(none: NoResult) -> Self {
+        match none {
+            NoResult::Verdict(failure) | NoResult::Failed(failure) => failure,
+        }
+    }
+}
+
 /// Why a session ends.
 enum End {
     Done(Vec<u8>),
@@ -113,7 +130,7 @@ impl Session {
         worker: WorkerProcess,
         events: Sender,
         stop: CancellationToken,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, NoResult> {
         let place = self.place.clone();
         let patience = Patience::new(self.stall, self.request.source_bytes, Instant::now());
         let mut state = State {
@@ -130,19 +147,25 @@ impl Session {
             end = state.serve() => end,
         };
         let last_read = state.last_read();
-        let failure = match end {
+        let located = |failure: Failure| {
+            let evidence = format!("{}{last_read}", failure.evidence);
+            failure.with_evidence(&evidence)
+        };
+        let killed = match end {
             End::Done(result) => return Ok(result),
-            End::Failed(failure) => return Err(failure),
+            End::Failed(failure) => return Err(NoResult::Failed(failure)),
             End::Reported(failure) => {
                 let output = state.worker.bury(&place, None).await.evidence;
                 let said = failure.evidence.clone();
-                failure.with_evidence(&format!("{said}{output}"))
+                return Err(judged(located(
+                    failure.with_evidence(&format!("{said}{output}")),
+                )));
             }
-            End::Gone => state.worker.bury(&place, None).await,
-            End::Kill(killed) => state.worker.bury(&place, Some(killed)).await,
+            End::Gone => None,
+            End::Kill(killed) => Some(killed),
         };
-        let evidence = format!("{}{last_read}", failure.evidence);
-        Err(failure.with_evidence(&evidence))
+        let failure = state.worker.bury(&place, killed).await;
+        Err(NoResult::Failed(located(failure)))
     }
 }
 
@@ -279,8 +302,8 @@ impl State {
     }
 
     /// A worker may blame the source or itself, nobody else: what it says of storage or leases is not
-    /// for it to know. Nor may it be out of room: its room is its own, so a source that fills it would
-    /// be tried for ever, because such tries do not count.
+    /// for it to know. Nor may it be out of room: its room is its own, and a source that fills it would be
+    /// tried as often as one that waits for the room of a node.
     fn judge(&self, failure: Failure) -> Failure {
         let kind = match failure.kind {
             kind @ (FailureKind::BadInput
@@ -318,6 +341,14 @@ impl State {
         }
         let segment = handed.map(|handed| handed.segment);
         self.send(&Answer::Claimed { segment }, &[]).await
+    }
+}
+
+/// Whether what a worker reported is about its source.
+fn judged(failure: Failure) -> NoResult {
+    match failure.kind {
+        FailureKind::BadInput | FailureKind::Unsupported => NoResult::Verdict(failure),
+        _ => NoResult::Failed(failure),
     }
 }
 
