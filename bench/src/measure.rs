@@ -5,6 +5,7 @@
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
+use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(25);
 
 /// Clock ticks per second of `/proc/<pid>/stat`, fixed at 100 by the Linux ABI.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// No such process: what `proc(5)` files of one say that ended after they were opened.
+const ESRCH: i32 = 3;
 
 /// What one run took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,7 +42,7 @@ pub(crate) fn time(command: &mut Command) -> anyhow::Result<Measured> {
 }
 
 /// Runs a command to its end and gives the highest sum of its tree's proportional set sizes, in KiB;
-/// fails when the command does.
+/// fails when the command does, and when the memory of one of its processes cannot be read.
 pub(crate) fn peak_memory_kib(command: &mut Command) -> anyhow::Result<u64> {
     let shown = format!("{command:?}");
     let mut child = spawn(command, &shown)?;
@@ -47,7 +51,14 @@ pub(crate) fn peak_memory_kib(command: &mut Command) -> anyhow::Result<u64> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        peak = peak.max(tree_memory_kib(child.id()));
+        match tree_memory_kib(child.id()) {
+            Ok(memory) => peak = peak.max(memory),
+            Err(error) => {
+                child.kill()?;
+                child.wait()?;
+                return Err(error);
+            }
+        }
         std::thread::sleep(SAMPLE_EVERY);
     };
     ensure!(status.success(), "{shown} ended with {status}");
@@ -81,14 +92,22 @@ fn children_cpu_seconds() -> anyhow::Result<f64> {
     Ok((numbers[0] + numbers[1]) / TICKS_PER_SECOND)
 }
 
-fn tree_memory_kib(root: u32) -> u64 {
+fn tree_memory_kib(root: u32) -> anyhow::Result<u64> {
     let mut total = 0;
     let mut waiting = vec![root];
     while let Some(pid) = waiting.pop() {
-        total += memory_kib(pid);
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
-        for task in tasks.into_iter().flatten().flatten() {
-            let children = std::fs::read_to_string(task.path().join("children"));
+        total += memory_kib(pid)?;
+        let folder = format!("/proc/{pid}/task");
+        for task in unless_gone(std::fs::read_dir(&folder), &folder)?
+            .into_iter()
+            .flatten()
+        {
+            let Some(task) = unless_gone(task, &folder)? else {
+                continue;
+            };
+            let file = task.path().join("children");
+            let shown = file.display().to_string();
+            let children = unless_gone(std::fs::read_to_string(&file), &shown)?;
             let children = children.unwrap_or_default();
             waiting.extend(
                 children
@@ -97,15 +116,31 @@ fn tree_memory_kib(root: u32) -> u64 {
             );
         }
     }
-    total
+    Ok(total)
 }
 
-fn memory_kib(pid: u32) -> u64 {
-    // A process that ended between the listing and this read holds nothing any more.
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+fn memory_kib(pid: u32) -> anyhow::Result<u64> {
+    let file = format!("/proc/{pid}/smaps_rollup");
+    let text = unless_gone(std::fs::read_to_string(&file), &file)?.unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("Pss:"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0)
+    Ok(line
+        .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0))
+}
+
+/// What was read of a process, or nothing of one that has ended since it was listed: it holds no memory any
+/// more. Whatever else stands in the way is an error, because what cannot be read would count as none, in
+/// favour of whoever's processes those are.
+fn unless_gone<T>(read: io::Result<T>, shown: &str) -> anyhow::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| shown.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +165,30 @@ mod tests {
         let alone = peak_memory_kib(Command::new("sleep").arg("0.2")).unwrap();
         assert!(alone > 0);
         assert!(with_child > alone, "{with_child} {alone}");
+    }
+
+    #[test]
+    fn a_process_that_ended_holds_nothing_and_one_that_cannot_be_read_is_an_error() {
+        let read = |error| unless_gone::<String>(Err(error), "smaps_rollup");
+        for gone in [
+            io::ErrorKind::NotFound.into(),
+            io::Error::from_raw_os_error(ESRCH),
+        ] {
+            assert!(read(gone).unwrap().is_none());
+        }
+        let refused = read(io::ErrorKind::PermissionDenied.into()).unwrap_err();
+        assert!(refused.to_string().contains("smaps_rollup"), "{refused}");
+        assert!(memory_kib(std::process::id()).unwrap() > 0);
+        let mut child = Command::new("true").spawn().unwrap();
+        let zombie = child.id();
+        while std::fs::read_to_string(format!("/proc/{zombie}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            std::thread::yield_now();
+        }
+        assert_eq!(tree_memory_kib(zombie).unwrap(), 0);
+        child.wait().unwrap();
+        assert_eq!(tree_memory_kib(zombie).unwrap(), 0);
     }
 
     #[test]
