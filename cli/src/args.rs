@@ -60,6 +60,14 @@ pub enum Command {
     Nodes(commands::nodes::Args),
     /// End a job.
     Cancel(commands::cancel::Args),
+    /// Make a job more or less urgent.
+    Urgency(commands::urgency::Args),
+    /// Hold a job where it is.
+    Pause(commands::pause::Args),
+    /// Let a paused job go on.
+    Resume(commands::pause::Args),
+    /// Say what part of the farm each tenant gets.
+    Tenants(commands::tenants::Args),
     /// Say what this machine can do and what it lacks.
     Doctor(commands::doctor::Args),
     /// Look at chunks that will not succeed without a person.

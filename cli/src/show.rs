@@ -2,7 +2,7 @@
 
 use crate::printer::Printer;
 use crate::table::{Side, Table};
-use proto::v1::{Capacity, DeadChunk, Job, Node, Title};
+use proto::v1::{Capacity, DeadChunk, Job, Node, Tenant, Title};
 
 /// A moment, as the time that passed since then.
 pub fn ago(at_ms: u64) -> String {
@@ -26,13 +26,46 @@ pub fn job(printer: Printer, job: &Job) -> anyhow::Result<()> {
     if printer.is_json() {
         return printer.json(job);
     }
-    printer.line(&format!("{}  {}  {}", job.id, job.title, job.phase));
+    printer.line(&format!("{}  {}  {}", job.id, job.title, phase(job)));
     if let Some(failure) = &job.failure {
         printer.line(&format!(
             "{} in {}: {}",
             failure.kind, failure.place, failure.message
         ));
     }
+    Ok(())
+}
+
+/// The phase for people.
+fn phase(job: &Job) -> String {
+    match job.paused {
+        true => format!("{}, paused", job.phase),
+        false => job.phase.clone(),
+    }
+}
+
+/// Tenants whose part of the farm was set.
+pub fn tenants(printer: Printer, tenants: &[Tenant]) -> anyhow::Result<()> {
+    if printer.is_json() {
+        return tenants.iter().try_for_each(|tenant| printer.json(tenant));
+    }
+    if tenants.is_empty() {
+        printer.line("no tenant was set; all have weight 1");
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("tenant", Side::Left),
+        ("weight", Side::Right),
+        ("held at most", Side::Right),
+    ]);
+    for tenant in tenants {
+        let most = match tenant.held_max {
+            0 => "any".to_owned(),
+            most => most.to_string(),
+        };
+        table.row([tenant.id.clone(), tenant.weight.to_string(), most]);
+    }
+    printer.line(&table.render());
     Ok(())
 }
 
@@ -63,7 +96,7 @@ pub fn jobs(printer: Printer, jobs: &[Job], none: &str) -> anyhow::Result<()> {
             job.id.clone(),
             job.title.clone(),
             job.profile.clone(),
-            job.phase.clone(),
+            phase(job),
             format!("{}/{}", job.units_done, job.units),
             ago(job.accepted_at_ms),
             failure.unwrap_or_default(),

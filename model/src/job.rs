@@ -77,6 +77,43 @@ impl std::str::FromStr for Phase {
     }
 }
 
+/// How urgent a job is among those of its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Urgency {
+    /// 0 (last) to 100 (first).
+    pub priority: u8,
+    /// When it should be published, in milliseconds since 1970: among jobs of one priority, the earliest
+    /// comes first, and those without a deadline last.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
+}
+
+impl Urgency {
+    /// Of this priority, without a deadline.
+    pub const fn of(priority: u8) -> Self {
+        Self {
+            priority,
+            deadline_ms: None,
+        }
+    }
+
+    /// Whether work for this job may take the place of work for the other, which is under way.
+    pub fn overtakes(self, other: Self) -> bool {
+        let late = |urgency: Self| urgency.deadline_ms.unwrap_or(u64::MAX);
+        self.priority > other.priority
+            || (self.priority == other.priority && late(self) < late(other))
+    }
+}
+
+/// What a person changed of a job: the ticket stays as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steering {
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// Whether it is paused.
+    pub paused: bool,
+}
+
 /// A job to be added to the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewJob {
@@ -90,8 +127,12 @@ pub struct NewJob {
     pub profile: String,
     /// Where the source is.
     pub source_url: String,
-    /// 0 (last) to 100 (first).
-    pub priority: u8,
+    /// How urgent it is.
+    #[serde(flatten)]
+    pub urgency: Urgency,
+    /// Chunks of it that may be held at a time; any number when `None`.
+    #[serde(default)]
+    pub held_max: Option<u32>,
     /// Trace of the submitter, may be empty.
     pub traceparent: String,
 }
@@ -109,8 +150,15 @@ pub struct JobRecord {
     pub profile: String,
     /// Where the source is.
     pub source_url: String,
-    /// 0 (last) to 100 (first).
-    pub priority: u8,
+    /// How urgent it is.
+    #[serde(flatten)]
+    pub urgency: Urgency,
+    /// Chunks of it that may be held at a time; any number when `None`.
+    #[serde(default)]
+    pub held_max: Option<u32>,
+    /// Whether a person paused it: nothing of it is granted or claimed.
+    #[serde(default)]
+    pub paused: bool,
     /// Trace of the submitter, may be empty.
     pub traceparent: String,
     /// Where it is.

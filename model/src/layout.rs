@@ -1,6 +1,6 @@
 //! Where things are in object storage. The only place that builds these paths.
 
-use crate::{JobId, TaskId, TitleId};
+use crate::{JobId, TaskId, TenantId, TitleId};
 
 /// What was asked.
 pub fn ticket(job: &JobId) -> String {
@@ -29,6 +29,11 @@ pub fn job_version(job: &JobId) -> String {
     format!("jobs/{job}/version.json")
 }
 
+/// What a person changed of a job's urgency, and whether it is paused: a [`crate::job::Steering`].
+pub fn steering(job: &JobId) -> String {
+    format!("jobs/{job}/steering.json")
+}
+
 /// A person's answer to a flagged title: a [`crate::job::ReviewAnswer`].
 pub fn review(job: &JobId) -> String {
     format!("jobs/{job}/review.json")
@@ -47,6 +52,14 @@ pub fn report(job: &JobId) -> String {
 
 /// Folder of all jobs.
 pub const JOBS: &str = "jobs";
+
+/// Folder of what was set of tenants.
+pub const TENANTS: &str = "tenants";
+
+/// A tenant's part of the farm.
+pub fn tenant(tenant: &TenantId) -> String {
+    format!("{TENANTS}/{tenant}.json")
+}
 
 /// The job of an idempotency key; `hash` is of tenant and key.
 pub fn idempotency(tenant: &str, hash: &str) -> String {

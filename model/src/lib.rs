@@ -21,6 +21,7 @@ pub mod catalog;
 pub mod content_key;
 pub mod facts;
 pub mod layout;
+pub mod memory;
 pub mod qc;
 
 pub use failure::{Failure, FailureKind};

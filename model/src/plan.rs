@@ -3,6 +3,7 @@
 
 use crate::frame_map::FrameMap;
 use crate::grid::OutputGrid;
+use crate::job::Urgency;
 use crate::profile::Profile;
 use crate::rendition::Rendition;
 use crate::source::{AudioTrack, FieldOrder, Orientation, TextTrack, VideoTrack};
@@ -30,8 +31,12 @@ pub struct Ticket {
     pub sidecars: Vec<Sidecar>,
     /// The profile as it was when the job was accepted.
     pub profile: Profile,
-    /// 0 (last) to 100 (first).
-    pub priority: u8,
+    /// How urgent it was when it was accepted.
+    #[serde(flatten)]
+    pub urgency: Urgency,
+    /// Chunks of it that may be held at a time; any number when `None`.
+    #[serde(default)]
+    pub held_max: Option<u32>,
     /// Where state changes are posted; empty for nowhere.
     pub webhook_url: String,
     /// W3C traceparent of the submitter, may be empty.

@@ -71,6 +71,8 @@ pub struct NewTask {
     pub unit_seconds: f64,
     /// Digest of the build ids that a node must have; empty for any node.
     pub builds: String,
+    /// Memory that a slot takes for a chunk of it; 0 when that is too little to count.
+    pub slot_bytes: u64,
 }
 
 /// Where a task is.
@@ -104,6 +106,9 @@ pub struct TaskRecord {
     pub unit_seconds: f64,
     /// Digest of the build ids that a node must have.
     pub builds: String,
+    /// Memory that a slot takes for a chunk of it.
+    #[serde(default)]
+    pub slot_bytes: u64,
     /// Its chunks that are not finished.
     pub chunks: Vec<Chunk>,
     /// Committed units, ascending, with what is known of them.
@@ -203,6 +208,8 @@ pub enum Claim {
     Unit(u32),
     /// Nothing is left to claim in this chunk.
     Drained,
+    /// Other work comes first, or the job is paused: finish what is claimed and hand the chunk back.
+    Yield,
     /// The lease is not the caller's any more.
     Lost,
 }

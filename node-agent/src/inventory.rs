@@ -3,7 +3,7 @@
 use crate::agent::shared;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::tasks::estimate;
+use model::memory::slot_bytes;
 use model::node::NodeInfo;
 use model::profile::Profile;
 use model::rendition::EncoderFamily;
@@ -33,7 +33,7 @@ pub fn ladders_for(memory_bytes: u64, lines: u32) -> u64 {
     let rungs = Profile::built_in("web").map_or_else(|_| Vec::new(), |web| web.video.rungs);
     let rungs = rungs.iter().map(|rung| rung.short_edge);
     let rungs = rungs.filter(|&edge| edge <= lines);
-    let ladder = estimate(
+    let ladder = slot_bytes(
         size(lines),
         rungs.map(|edge| (size(edge), EncoderFamily::X264)),
     );

@@ -3,12 +3,13 @@
 //! the nodes under their content keys.
 
 use crate::farm::Farm;
+use crate::handle::restore_tenants;
 use crate::lifecycle::probe;
 use crate::policy::retry;
 use crate::{Error, Result, publish};
 use futures::StreamExt;
 use model::catalog::Report;
-use model::job::{JobFilter, JobRecord, NewJob, Phase};
+use model::job::{JobFilter, JobRecord, NewJob, Phase, Steering};
 use model::plan::Ticket;
 use model::{JobId, layout};
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,7 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
         ..before
     };
     farm.recovers(Some(progress));
+    persist(async || restore_tenants(farm).await).await?;
     let names = persist(async || Ok(farm.storage().names(layout::JOBS).await?)).await?;
     progress.all = names.len() as u64;
     farm.recovers(Some(progress));
@@ -303,13 +305,16 @@ pub(crate) async fn is_known(farm: &Farm, job: &JobId) -> Result<bool> {
 
 /// Gives a ticket's job to the store. With a plan there is nothing to probe: the job goes on from it.
 pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
+    let path = layout::steering(&ticket.job);
+    let steering: Option<Steering> = farm.storage().find_json(&path).await?;
     let job = NewJob {
         id: ticket.job.clone(),
         tenant: ticket.tenant.clone(),
         title: ticket.title.clone(),
         profile: ticket.profile.name.clone(),
         source_url: ticket.source_url.clone(),
-        priority: ticket.priority,
+        urgency: steering.map_or(ticket.urgency, |steering| steering.urgency),
+        held_max: ticket.held_max,
         traceparent: ticket.traceparent.clone(),
     };
     let planned = farm.storage().exists(&layout::plan(&ticket.job)).await?;
@@ -318,7 +323,11 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
     } else {
         vec![probe(&ticket.job)]
     };
-    Ok(farm.store().submit(&job, &tasks).await?)
+    let submitted = farm.store().submit(&job, &tasks).await?;
+    if submitted == Submitted::New && steering.is_some_and(|steering| steering.paused) {
+        farm.store().set_paused(&job.id, true).await?;
+    }
+    Ok(submitted)
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ mod tests {
     use crate::config::Config;
     use crate::farm::Farm;
     use crate::{Handle, driver};
+    use model::job::Urgency;
     use model::job::{NewJob, Phase};
     use model::{JobId, TenantId, TitleId};
     use std::sync::Arc;
@@ -82,7 +83,8 @@ mod tests {
             title: TitleId::new("bunny").unwrap(),
             profile: "web".to_owned(),
             source_url: String::new(),
-            priority: 50,
+            urgency: Urgency::of(50),
+            held_max: None,
             traceparent: String::new(),
         };
         store.submit(&job, &[]).await.unwrap();

@@ -1,5 +1,5 @@
 //! Jobs that no node of the farm can go on with, because their plans pin builds that no node has any
-//! more, as after an update of all nodes. They are waited with for a while and then fail with a class,
+//! more, as after an update of all nodes, or take more memory than any has. They are waited with for a while and then fail with a class,
 //! so that somebody hears of them; a retry leads them back once such a node is there again. Nothing is
 //! planned anew: a plan is written once, and what was made under it would not fit another.
 
@@ -61,7 +61,7 @@ async fn sweep(farm: &Farm, since: &mut Since, pause: Duration) -> Result<()> {
     };
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     let quiet_since_ms = farm.store().now_ms().await?.saturating_sub(pause_ms);
-    let quiet = |job: &&JobRecord| job.changed_at_ms <= quiet_since_ms;
+    let quiet = |job: &&JobRecord| job.changed_at_ms <= quiet_since_ms && !job.paused;
     let (mut next, mut seen) = (String::new(), Since::new());
     loop {
         let page = farm.store().jobs(&filter, &next, PAGE).await?;
@@ -93,37 +93,70 @@ async fn look(
     nodes: &[NodeRecord],
     at: Option<Instant>,
 ) -> Result<Option<Instant>> {
-    if !is_stranded(&farm.store().tasks(&job.id).await?, nodes) {
+    let Some(missing) = missing(&farm.store().tasks(&job.id).await?, nodes) else {
         return Ok(None);
-    }
+    };
     let at = at.unwrap_or_else(Instant::now);
     if at.elapsed() < farm.config.builds_wait {
         return Ok(Some(at));
     }
-    fail(farm, job, nodes).await.map(|()| None)
+    fail(farm, job, why(farm, job, missing, nodes).await)
+        .await
+        .map(|()| None)
 }
 
-/// Whether a job waits, and for nothing but nodes that are not there.
-pub(crate) fn is_stranded(tasks: &[TaskRecord], nodes: &[NodeRecord]) -> bool {
-    let mut open = tasks
-        .iter()
-        .filter(|task| task.state == TaskState::Open)
-        .peekable();
-    let waits_in_vain = |task: &TaskRecord| {
-        let fits = |node: &NodeRecord| builds_digest(&node.info.builds) == task.builds;
+/// What a job waits for that no node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The builds that its plan pins.
+    Builds,
+    /// Memory for one of its chunks.
+    Memory {
+        /// What a slot takes for it.
+        bytes: u64,
+    },
+}
+
+/// What a job waits for, if it waits for nothing but nodes that are not there.
+pub(crate) fn missing(tasks: &[TaskRecord], nodes: &[NodeRecord]) -> Option<Missing> {
+    let open = tasks.iter().filter(|task| task.state == TaskState::Open);
+    let missing = open.map(|task| {
         let held = task.chunks.iter().any(|chunk| chunk.lease.is_some());
-        !held && !task.builds.is_empty() && !nodes.iter().any(fits)
-    };
-    open.peek().is_some() && open.all(waits_in_vain)
+        if held { None } else { missing_of(task, nodes) }
+    });
+    missing.reduce(Option::and).flatten()
 }
 
-async fn fail(farm: &Farm, job: &JobRecord, nodes: &[NodeRecord]) -> Result<()> {
+fn missing_of(task: &TaskRecord, nodes: &[NodeRecord]) -> Option<Missing> {
+    let builds = |node: &&NodeRecord| {
+        task.builds.is_empty() || builds_digest(&node.info.builds) == task.builds
+    };
+    let mut fitting = nodes.iter().filter(builds).peekable();
+    if fitting.peek().is_none() {
+        return Some(Missing::Builds);
+    }
+    let bytes = task.slot_bytes;
+    let is_large = |node: &NodeRecord| node.info.memory_bytes >= bytes;
+    (!fitting.any(is_large)).then_some(Missing::Memory { bytes })
+}
+
+/// The failure of a job that waited in vain.
+async fn why(farm: &Farm, job: &JobRecord, missing: Missing, nodes: &[NodeRecord]) -> Failure {
+    if let Missing::Memory { bytes } = missing {
+        let most = nodes.iter().map(|node| node.info.memory_bytes).max();
+        let message = format!(
+            "encoding takes {} MiB of memory in a slot, and no node has more than {}; retry when one has",
+            bytes >> 20,
+            most.unwrap_or(0) >> 20
+        );
+        return Failure::new(FailureKind::Exhausted, "memory", message);
+    }
     let plan = farm.plan(&job.id).await.unwrap_or_else(|error| {
         warn!(job_id = %job.id, %error, "its plan cannot be read");
         None
     });
     let pinned = plan.iter().flat_map(|plan| &plan.builds);
-    let missing: Vec<String> = pinned
+    let gone: Vec<String> = pinned
         .filter(|(name, build)| {
             !nodes
                 .iter()
@@ -134,13 +167,17 @@ async fn fail(farm: &Farm, job: &JobRecord, nodes: &[NodeRecord]) -> Result<()> 
         .collect();
     let message = format!(
         "no node has the builds that the plan pins ({}); retry when one has, or submit the title anew",
-        missing.join(", ")
+        gone.join(", ")
     );
+    Failure::new(FailureKind::Unsupported, "builds", message)
+}
+
+async fn fail(farm: &Farm, job: &JobRecord, failure: Failure) -> Result<()> {
     let advance = Advance {
         from: job.phase,
         to: Phase::Failed,
         add: Vec::new(),
-        failure: Some(Failure::new(FailureKind::Unsupported, "builds", message)),
+        failure: Some(failure),
         title_version: None,
     };
     farm.advance(&job.id, &advance).await.map(|_| ())

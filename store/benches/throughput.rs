@@ -11,7 +11,7 @@
 )]
 
 use futures::future::join_all;
-use model::job::NewJob;
+use model::job::{NewJob, Urgency};
 use model::task::{Claim, NewTask, TaskKind, UnitRecord};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -92,7 +92,8 @@ async fn submit(store: &RedisStore, jobs: std::ops::Range<u32>) {
             title: "film".parse().unwrap(),
             profile: "standard".to_owned(),
             source_url: "file:///film.mkv".to_owned(),
-            priority: 50,
+            urgency: Urgency::of(50),
+            held_max: None,
             traceparent: String::new(),
         };
         let task = NewTask {
@@ -105,6 +106,7 @@ async fn submit(store: &RedisStore, jobs: std::ops::Range<u32>) {
             chunks: (0..CHUNKS_PER_JOB).map(|unit| unit..unit + 1).collect(),
             unit_seconds: 4.0,
             builds: "builds".to_owned(),
+            slot_bytes: 1 << 30,
         };
         store.submit(&job, &[task]).await.unwrap();
     }
@@ -134,6 +136,7 @@ fn want(caller: u32) -> Want {
         node: format!("n{caller}").parse().unwrap(),
         builds: "builds".to_owned(),
         ttl: Duration::from_secs(60),
+        room_bytes: 1 << 34,
         steal: Steal::WhenIdle,
     }
 }

@@ -4,13 +4,13 @@
 use crate::error::{Error, Result};
 use crate::{
     Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Store, Submitted, Want,
+    Renewed, Share, Store, Submitted, Want,
 };
 use async_trait::async_trait;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +125,18 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
         self.tried(self.inner.nudge(job, delay)).await
     }
 
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()> {
+        self.tried(self.inner.set_share(tenant, share)).await
+    }
+
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()> {
+        self.tried(self.inner.set_urgency(job, urgency)).await
+    }
+
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()> {
+        self.tried(self.inner.set_paused(job, paused)).await
+    }
+
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {
         self.tried(self.inner.take(want)).await
     }
@@ -223,7 +235,7 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::memory::MemoryStore;
     use crate::{Error, Store, Submitted};
-    use model::job::NewJob;
+    use model::job::{NewJob, Urgency};
     use std::sync::Arc;
 
     fn job(number: u32) -> NewJob {
@@ -233,7 +245,8 @@ mod tests {
             title: "film".parse().unwrap(),
             profile: "standard".to_owned(),
             source_url: "file:///film.mkv".to_owned(),
-            priority: 50,
+            urgency: Urgency::of(50),
+            held_max: None,
             traceparent: String::new(),
         }
     }

@@ -18,12 +18,13 @@ mod tests;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Error, Result};
 pub use outbox::{Delivery, Notice, Posted};
+pub use rules::{LEAD_SECONDS, OLDEST_TURN};
 
 use async_trait::async_trait;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -162,8 +163,31 @@ pub struct Want {
     pub builds: String,
     /// How long the lease lasts without a renewal.
     pub ttl: Duration,
+    /// Memory of the node that no slot has taken; chunks that need more are not offered.
+    pub room_bytes: u64,
     /// Whether it may take a part of a chunk that another node holds.
     pub steal: Steal,
+}
+
+/// A tenant's part of the farm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Work that it gets while others wait too, in proportion; 1 to [`WEIGHT_MAX`].
+    pub weight: u32,
+    /// Chunks of it that may be held at a time; any number when `None`.
+    pub held_max: Option<u32>,
+}
+
+/// Largest weight of a tenant.
+pub const WEIGHT_MAX: u32 = 1000;
+
+impl Default for Share {
+    fn default() -> Self {
+        Self {
+            weight: 1,
+            held_max: None,
+        }
+    }
 }
 
 /// Whether a take may split a held chunk.
@@ -235,15 +259,38 @@ pub trait Store: Send + Sync + 'static {
     /// that comes due while the job is held waits for the end of the hold.
     async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()>;
 
-    /// Grants a chunk: a queued one by priority of the job, then age; else, if asked, a part of a
-    /// held one, which is offered only while its holder has a unit claimed ([`Steal::WhenIdle`]).
+    /// Sets a tenant's part of the farm; it is [`Share::default`] until then. May be repeated.
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()>;
+
+    /// Makes a job more or less urgent, from the next grant or claim on. May be repeated.
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()>;
+
+    /// Pauses a job or lets it go on. Chunks of a paused job are not granted, and their holders are told
+    /// to hand them back at the next claim. [`Error::Conflict`] when the job has ended. May be repeated.
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()>;
+
+    /// Grants a chunk: a queued one, else, if asked, a part of a held one, which is offered only while its
+    /// holder has a unit claimed ([`Steal::WhenIdle`]).
+    ///
+    /// Of the queued ones, the tenant comes first that got the least work for its weight (start-time fair
+    /// queuing: Goyal, Vin, Cheng, "Start-time Fair Queuing", SIGCOMM 1996; a tenant that had nothing
+    /// queued starts level with the one that was served last); of its jobs the most urgent, then the
+    /// oldest; of the job's chunks the first. Each [`OLDEST_TURN`]th grant of a tenant is for its oldest
+    /// job instead, so no job waits for ever behind more urgent ones. Jobs and tenants that hold as many
+    /// chunks as they may are passed over.
+    ///
     /// A node that drains gets none. A chunk that failed on a node and shall be tried
     /// elsewhere is not offered to it while another node that could run it was seen within 10 s.
     /// A repetition may grant another chunk; the first lease then ends by itself.
     async fn take(&self, want: &Want) -> Result<Option<Grant>>;
 
     /// Claims the next unit of a held chunk that is not committed. At most two units are claimed and
-    /// not committed at a time ([`Error::Conflict`]).
+    /// not committed at a time ([`Error::Conflict`]). The unit's expected seconds are charged to the tenant.
+    ///
+    /// After its first unit a holder is told to `Yield` when a job of the same tenant that is queued for
+    /// this node overtakes this one ([`Urgency::overtakes`]), or when this tenant is [`LEAD_SECONDS`] ahead
+    /// of another whose job is. No more holders are told so for a job than it has chunks queued, and the
+    /// node's next take is for that job.
     /// A repetition may claim another unit, and the first is then claimed with nobody working on it.
     /// So a holder that is told `Drained` or gets the conflict, and that has committed all that it
     /// knows of, releases the chunk: this does nothing if the chunk is finished.

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use model::JobId;
-use model::job::JobRecord;
+use model::job::{JobRecord, Urgency};
 use model::task::NewTask;
 
 /// Units of one chunk that may be claimed and not committed at a time: one that is encoded and one
@@ -32,19 +32,26 @@ pub(crate) const LOOK_MAX: usize = 32;
 /// those of a million epochs are numbers which a double, and so a script and a receiver, holds exactly.
 pub(crate) const EPOCH_VERSIONS: u64 = 1_000_000_000;
 
-/// Bits of a place that count chunks inside a job.
-const CHUNK_BITS: u32 = 20;
-/// Bits of a place that count jobs; with 7 bits of priority a place has 53 bits, which a double, the
-/// score of a sorted set, holds exactly.
-const JOB_BITS: u32 = 26;
+/// Each so many grants of a tenant's queued chunks, one is for its oldest job, however urgent others are.
+pub const OLDEST_TURN: u64 = 8;
 
-/// Place of a chunk in the queue: lower comes first. By priority, then by age of the job, then in
-/// the order in which the chunks of the job came to be. A chunk keeps its place through retries.
-pub(crate) fn place(priority: u8, job_number: u64, chunk_order: u64) -> u64 {
-    let urgency = 100 - u64::from(priority.min(100));
-    let job = job_number.min((1 << JOB_BITS) - 1);
-    let chunk = chunk_order.min((1 << CHUNK_BITS) - 1);
-    (urgency << (JOB_BITS + CHUNK_BITS)) | (job << CHUNK_BITS) | chunk
+/// Seconds of work, over its weight, by which a tenant may be ahead of another that waits before its
+/// chunks change hands: what a change costs is small against them.
+pub const LEAD_SECONDS: f64 = 30.0;
+
+/// A node that was told to yield for a job is granted that job's chunk in this time, in milliseconds.
+pub(crate) const SUMMONS_MS: u64 = 5_000;
+
+/// Where a job stands among the jobs of its tenant: by urgency, then by age. Sorts as text.
+pub(crate) fn rank(urgency: Urgency, job_number: u64) -> String {
+    format!("{} {job_number:020}", urgency_rank(urgency))
+}
+
+/// What a rank begins with.
+pub(crate) fn urgency_rank(urgency: Urgency) -> String {
+    let priority = 100 - urgency.priority.min(100);
+    let deadline_ms = urgency.deadline_ms.unwrap_or(u64::MAX);
+    format!("{priority:03} {deadline_ms:020}")
 }
 
 /// The version of a job before its first change: above all that it had in a store with a lower epoch.
@@ -112,18 +119,22 @@ fn check_task(job: &JobId, task: &NewTask) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{place, stolen, unit_micros};
+    use super::{rank, stolen, unit_micros};
+    use model::job::Urgency;
 
     #[test]
-    fn places_order_by_priority_then_job_then_chunk() {
-        assert!(place(90, 9, 9) < place(10, 0, 0));
-        assert!(place(50, 1, 9) < place(50, 2, 0));
-        assert!(place(50, 1, 1) < place(50, 1, 2));
-        assert_eq!(
-            place(0, u64::MAX, u64::MAX) as f64 as u64,
-            place(0, u64::MAX, u64::MAX)
-        );
-        assert!(place(0, u64::MAX, u64::MAX) < (1 << 53));
+    fn ranks_order_by_priority_then_deadline_then_age() {
+        let rank = |priority, deadline_ms, number| {
+            let urgency = Urgency {
+                priority,
+                deadline_ms,
+            };
+            rank(urgency, number)
+        };
+        assert!(rank(90, None, 9) < rank(10, Some(1), 1));
+        assert!(rank(50, Some(7), 9) < rank(50, Some(8), 1));
+        assert!(rank(50, Some(8), 9) < rank(50, None, 1));
+        assert!(rank(50, None, 9) < rank(50, None, 10));
     }
 
     #[test]

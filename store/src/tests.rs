@@ -1,7 +1,9 @@
 //! One suite of promises that every backend keeps: the guarantees in the docs of [`crate::Store`],
 //! each as a function that runs against memory and against a real Redis of its own.
 
+mod alike;
 mod attention;
+mod fairness;
 mod farm;
 mod fixture;
 mod jobs;
@@ -66,6 +68,20 @@ contract! {
         depth_counts_what_there_is_to_do,
         nodes_are_listed_with_what_they_hold,
         a_node_that_is_silent_for_a_day_is_forgotten,
+    }
+    fairness {
+        the_earliest_deadline_comes_first_inside_a_priority,
+        a_job_that_becomes_urgent_moves_ahead,
+        tenants_are_served_by_weight,
+        a_tenant_that_was_away_saved_nothing_up,
+        the_oldest_job_is_not_starved_by_urgent_ones,
+        a_tenant_and_a_job_hold_no_more_than_they_may,
+        an_urgent_job_overtakes_at_the_next_unit,
+        no_more_holders_yield_than_there_is_work,
+        a_tenant_that_is_far_ahead_yields,
+        a_paused_job_rests_until_it_goes_on,
+        a_chunk_is_offered_where_there_is_room,
+        a_host_without_the_memory_is_no_elsewhere,
     }
     units {
         two_units_are_claimed_at_a_time,

@@ -38,6 +38,12 @@ pub struct Args {
     /// 0 (last) to 100 (first).
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
     priority: u32,
+    /// When it should be published: `2h`, `3days` from now, or `2026-12-24T18:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<String>,
+    /// Chunks of it that may be worked on at a time; any number when absent.
+    #[arg(long, value_name = "CHUNKS", value_parser = clap::value_parser!(u32).range(1..))]
+    held_max: Option<u32>,
     /// The same key always gives the same job.
     #[arg(long, default_value = "", value_name = "KEY")]
     idempotency_key: String,
@@ -56,6 +62,8 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     request.tenant = args.tenant;
     request.priority = args.priority;
     request.has_priority = true;
+    request.deadline_ms = super::urgency::deadline_ms(args.deadline.as_deref())?;
+    request.held_max = args.held_max.unwrap_or(0);
     request.idempotency_key = args.idempotency_key;
     request.webhook_url = args.webhook;
     let answer = client

@@ -22,9 +22,10 @@ pub(crate) enum Stop {
     Lost,
     /// The agent drains: the rest is handed back.
     Drained,
-    /// Other slots have the memory: it is handed back, and this slot takes nothing before so many bytes
-    /// are free.
-    Crowded(u64),
+    /// Other work comes first, or the job is paused: the rest is handed back.
+    Yielded,
+    /// Other slots took the memory after this one asked for work: it is handed back.
+    Crowded,
 }
 
 impl From<Failure> for Stop {
@@ -100,6 +101,7 @@ impl Attempt {
             claim = self.lease.claim() => match claim? {
                 Claim::Unit(unit) => Ok(Some(unit)),
                 Claim::Drained => Ok(None),
+                Claim::Yield => Err(Stop::Yielded),
                 Claim::Lost => Err(Stop::Lost),
             },
         }
@@ -160,9 +162,8 @@ impl Attempt {
     }
 }
 
-/// Runs the task of a grant and tells the scheduler how it ended. Gives the memory that was missing, if
-/// that is how.
-pub(super) async fn run(context: Context, attempt: Attempt) -> Option<u64> {
+/// Runs the task of a grant and tells the scheduler how it ended.
+pub(super) async fn run(context: Context, attempt: Attempt) {
     let attempt = Arc::new(attempt);
     let chunk = attempt.lease.chunk().clone();
     let kind = attempt.grant.kind.clone();
@@ -177,7 +178,8 @@ pub(super) async fn run(context: Context, attempt: Attempt) -> Option<u64> {
         Err(Stop::Failed(failure)) => Some(failure.to_string()),
         Err(Stop::Lost) => Some("not wanted any more".to_owned()),
         Err(Stop::Drained) => Some("handed back".to_owned()),
-        Err(Stop::Crowded(_)) => Some("handed back: other slots have the memory".to_owned()),
+        Err(Stop::Yielded) => Some("handed back: other work comes first".to_owned()),
+        Err(Stop::Crowded) => Some("handed back: other slots have the memory".to_owned()),
     };
     if let Err(Stop::Failed(failure)) = &ended {
         let (kind, job) = (&attempt.grant.kind, &attempt.task().job);
@@ -198,7 +200,7 @@ pub(super) async fn run(context: Context, attempt: Attempt) -> Option<u64> {
         match &ended {
             Ok(()) if lease.is_unsure() => lease.release().await,
             Ok(()) | Err(Stop::Lost) => Ok(()),
-            Err(Stop::Drained | Stop::Crowded(_)) => lease.release().await,
+            Err(Stop::Drained | Stop::Yielded | Stop::Crowded) => lease.release().await,
             Err(Stop::Failed(failure)) => lease.fail(&short(failure)).await,
         }
     };
@@ -208,10 +210,6 @@ pub(super) async fn run(context: Context, attempt: Attempt) -> Option<u64> {
             tracing::error!(%chunk, %error, "the scheduler was not told how the chunk ended");
         },
         () = killed_and_waited(&attempt.kill) => {}
-    }
-    match ended {
-        Err(Stop::Crowded(bytes)) => Some(bytes),
-        _ => None,
     }
 }
 

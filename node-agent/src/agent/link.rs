@@ -2,6 +2,7 @@
 //! until it is answered, for as long as the agent lives, because work goes on while no scheduler is
 //! there. This is the only place that does so.
 
+use super::memory::Memory;
 use crate::agent::{Event, Observer};
 use crate::error::{Error, Result};
 use crate::transfer::delay;
@@ -246,9 +247,10 @@ impl Link {
     /// Asks for queued work, or for a part of what another slot holds, and waits up to `wait` for some.
     /// Of the idle slots of a node one asks at a time, so that the scheduler answers as many requests
     /// as there are nodes; the next asks once this one has its answer.
-    pub(crate) async fn take(&self, wait: Duration) -> Result<Taken> {
+    pub(crate) async fn take(&self, wait: Duration, memory: &Memory) -> Result<Taken> {
         let _turn = self.asking.lock().await;
         let request = v1::TakeRequest {
+            room_bytes: Some(memory.room()),
             node: self.info.id.to_string(),
             builds_digest: self.builds_digest.to_string(),
             steal: true,

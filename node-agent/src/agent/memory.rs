@@ -7,7 +7,6 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Part of the host that several slots leave to the agent, to small tasks and to everything else.
 const KEPT_PART: u64 = 8;
@@ -21,7 +20,6 @@ pub(crate) const fn shared(bytes: u64) -> u64 {
 pub(crate) struct Memory {
     bytes: u64,
     taken: Mutex<u64>,
-    changed: watch::Sender<()>,
 }
 
 /// Memory that an encoder may fill; given back when dropped.
@@ -48,7 +46,6 @@ impl Memory {
         Self {
             bytes,
             taken: Mutex::default(),
-            changed: watch::Sender::new(()),
         }
     }
 
@@ -72,13 +69,11 @@ impl Memory {
         Ok(sum)
     }
 
-    /// Waits until there is a share of so many bytes, without taking it.
-    pub(super) async fn wait_for(&self, bytes: u64) {
-        let mut changes = self.changed.subscribe();
-        let is_crowded = || self.with(*self.taken.lock(), bytes) == Err(NoShare::Now);
-        while is_crowded() {
-            // The sender is in `self`, so it is there.
-            let _ = changes.changed().await;
+    /// The largest share that there is now.
+    pub(super) fn room(&self) -> u64 {
+        match *self.taken.lock() {
+            0 => self.bytes,
+            taken => shared(self.bytes).saturating_sub(taken),
         }
     }
 }
@@ -86,39 +81,36 @@ impl Memory {
 impl Drop for Share {
     fn drop(&mut self) {
         *self.memory.taken.lock() -= self.bytes;
-        self.memory.changed.send_replace(());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt;
 
-    #[tokio::test]
-    async fn slots_share_seven_eighths_and_one_alone_may_have_all() {
+    #[test]
+    fn slots_share_seven_eighths_and_one_alone_may_have_all() {
         let memory = Arc::new(Memory::new(800));
+        assert_eq!(memory.room(), 800);
         let all = memory.share(800).unwrap();
         assert_eq!(memory.share(1).err(), Some(NoShare::Now));
+        assert_eq!(memory.room(), 0);
         drop(all);
         let first = memory.share(400).unwrap();
+        assert_eq!(memory.room(), 300);
         assert_eq!(memory.share(301).err(), Some(NoShare::Now));
         let second = memory.share(300).unwrap();
-        let waiting = memory.wait_for(400);
-        tokio::pin!(waiting);
-        assert_eq!(waiting.as_mut().now_or_never(), None);
-        drop(second);
-        assert_eq!(waiting.as_mut().now_or_never(), None, "too little yet");
+        assert_eq!(memory.room(), 0);
         drop(first);
-        waiting.await;
+        assert_eq!(memory.room(), 400);
+        drop(second);
         memory.share(800).unwrap();
     }
 
-    #[tokio::test]
-    async fn what_a_host_does_not_have_is_refused_and_not_waited_for() {
+    #[test]
+    fn what_a_host_does_not_have_is_refused_for_good() {
         let memory = Arc::new(Memory::new(800));
         let never = NoShare::Never { bytes: 800 };
         assert_eq!(memory.share(801).err(), Some(never));
-        memory.wait_for(801).await;
     }
 }

@@ -40,28 +40,19 @@ impl Slot {
             let taken = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return Ok(()),
-                taken = self.link.take(self.take_wait) => taken?,
+                taken = self.link.take(self.take_wait, &self.memory) => taken?,
             };
-            let missing = match taken.grant {
+            match taken.grant {
                 Some(grant) => self.work(grant, permit).await,
-                None => {
-                    drop(permit);
-                    None
-                }
-            };
+                None => drop(permit),
+            }
             if taken.draining {
                 self.drain.cancel();
-            }
-            if let Some(bytes) = missing {
-                tokio::select! {
-                    () = self.drain.cancelled() => return Ok(()),
-                    () = self.memory.wait_for(bytes) => {}
-                }
             }
         }
     }
 
-    async fn work(&self, grant: model::task::Grant, permit: Permit) -> Option<u64> {
+    async fn work(&self, grant: model::task::Grant, permit: Permit) {
         let span = tracing::info_span!(
             "attempt",
             job_id = %grant.chunk.task.job,
@@ -85,6 +76,6 @@ impl Slot {
             permit,
         };
         let running = attempt::run(self.context.clone(), attempt);
-        running.instrument(span).await
+        running.instrument(span).await;
     }
 }

@@ -219,8 +219,8 @@ impl Encoding {
                     Ok(Some(next)) => self.hand_out(Some(next)),
                     Ok(None) => self.hand_out(None),
                     // What the worker has is finished; the rest is handed back.
-                    Err(Stop::Drained) => {
-                        self.ended = Some(Stop::Drained);
+                    Err(stop @ (Stop::Drained | Stop::Yielded)) => {
+                        self.ended = Some(stop);
                         self.hand_out(None);
                     }
                     Err(stop) => return Err(stop),

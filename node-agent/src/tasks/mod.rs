@@ -25,5 +25,4 @@ mod work;
 
 pub(crate) use context::Context;
 pub(crate) use encode::encode;
-pub(crate) use memory::estimate;
 pub(crate) use single::single;

@@ -4,6 +4,7 @@ use crate::agent::Running;
 use crate::fake_scheduler::{FakeScheduler, State};
 use crate::{Case, block_on, plans};
 use anyhow::{Context, Result, ensure};
+use model::job::Urgency;
 use model::plan::{BuildIds, Plan, Ticket};
 use model::profile::Profile;
 use model::task::TaskKind;
@@ -75,7 +76,8 @@ async fn add_probe(scheduler: &FakeScheduler, storage: &Storage, file: &Path) ->
         source_url: format!("file://{}", file.display()),
         sidecars: Vec::new(),
         profile: Profile::built_in("preview")?,
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         webhook_url: String::new(),
         traceparent: String::new(),
         accepted_at_ms: 0,

@@ -6,6 +6,7 @@ use crate::fake_scheduler::FakeScheduler;
 use crate::{Case, block_on, plans};
 use anyhow::{Context, Result, bail, ensure};
 use model::catalog::{PackageManifest, VersionFile};
+use model::job::Urgency;
 use model::plan::{Plan, Probed, Ticket};
 use model::profile::Profile;
 use model::task::{TaskKind, UnitRecord};
@@ -109,7 +110,8 @@ impl Place {
             source_url: self.url()?,
             sidecars: Vec::new(),
             profile: Profile::built_in("preview")?,
-            priority: 50,
+            urgency: Urgency::of(50),
+            held_max: None,
             webhook_url: String::new(),
             traceparent: String::new(),
             accepted_at_ms: 0,

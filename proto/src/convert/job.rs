@@ -2,7 +2,7 @@
 
 use crate::error::{Error, invalid};
 use crate::v1;
-use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer};
+use model::job::{JobFilter, JobPage, JobRecord, Phase, ReviewAnswer, Urgency};
 use model::plan::Sidecar;
 use model::{JobId, TenantId, TitleId};
 
@@ -14,7 +14,10 @@ impl From<&JobRecord> for v1::Job {
             title: job.title.to_string(),
             profile: job.profile.clone(),
             source_url: job.source_url.clone(),
-            priority: u32::from(job.priority),
+            priority: u32::from(job.urgency.priority),
+            deadline_ms: job.urgency.deadline_ms.unwrap_or(0),
+            held_max: job.held_max.unwrap_or(0),
+            paused: job.paused,
             phase: job.phase.as_str().to_owned(),
             version: job.version,
             failure: job.failure.as_ref().map(Into::into),
@@ -44,7 +47,12 @@ impl TryFrom<v1::Job> for JobRecord {
             title: TitleId::new(wire.title).map_err(|e| invalid("job.title", e))?,
             profile: wire.profile,
             source_url: wire.source_url,
-            priority: u8::try_from(wire.priority).map_err(|e| invalid("job.priority", e))?,
+            urgency: Urgency {
+                priority: u8::try_from(wire.priority).map_err(|e| invalid("job.priority", e))?,
+                deadline_ms: Some(wire.deadline_ms).filter(|at| *at > 0),
+            },
+            held_max: Some(wire.held_max).filter(|most| *most > 0),
+            paused: wire.paused,
             traceparent: wire.traceparent,
             phase: phase("job.phase", &wire.phase)?,
             failed_in,

@@ -123,6 +123,7 @@ impl From<Claim> for v1::ClaimResponse {
             Claim::Unit(unit) => (Outcome::Unit, unit),
             Claim::Drained => (Outcome::Drained, 0),
             Claim::Lost => (Outcome::Lost, 0),
+            Claim::Yield => (Outcome::Yield, 0),
         };
         Self {
             outcome: outcome.into(),
@@ -138,6 +139,7 @@ impl TryFrom<v1::ClaimResponse> for Claim {
         match wire.outcome() {
             Outcome::Unit => Ok(Self::Unit(wire.unit)),
             Outcome::Drained => Ok(Self::Drained),
+            Outcome::Yield => Ok(Self::Yield),
             Outcome::Lost => Ok(Self::Lost),
             Outcome::Unspecified => Err(invalid("outcome", "is missing")),
         }

@@ -1,7 +1,7 @@
 //! What goes over the wire comes back as it was, and what means nothing is refused by name.
 
 use crate::{Error, v1};
-use model::job::{JobRecord, Phase};
+use model::job::{JobRecord, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, TaskKind, Token, UnitRecord};
 use model::{Failure, FailureKind, JobId, NodeId, TenantId, TitleId};
@@ -63,7 +63,13 @@ fn grants_of_every_kind_survive_the_wire() {
 
 #[test]
 fn outcomes_survive_the_wire() {
-    for claim in [Claim::Unit(0), Claim::Unit(7), Claim::Drained, Claim::Lost] {
+    for claim in [
+        Claim::Unit(0),
+        Claim::Unit(7),
+        Claim::Drained,
+        Claim::Lost,
+        Claim::Yield,
+    ] {
         assert_eq!(Claim::try_from(v1::ClaimResponse::from(claim)), Ok(claim));
     }
     use Committed::{Accepted, Adopted, Already, Conflict, Gone};
@@ -113,7 +119,9 @@ fn jobs_survive_the_wire() {
         title: TitleId::new("bunny").unwrap(),
         profile: "web".to_owned(),
         source_url: "file:///a.mov".to_owned(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
+        paused: false,
         traceparent: String::new(),
         phase: Phase::Failed,
         failed_in: Some(Phase::Probing),

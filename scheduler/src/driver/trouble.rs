@@ -155,7 +155,7 @@ mod tests {
     use crate::farm::Farm;
     use crate::policy::retry;
     use crate::{Error, Handle};
-    use model::job::{NewJob, Phase};
+    use model::job::{NewJob, Phase, Urgency};
     use model::{FailureKind, JobId};
     use std::sync::Arc;
     use std::time::Duration;
@@ -173,7 +173,8 @@ mod tests {
             title: "bunny".parse().unwrap(),
             profile: "web".to_owned(),
             source_url: String::new(),
-            priority: 50,
+            urgency: Urgency::of(50),
+            held_max: None,
             traceparent: String::new(),
         };
         store.submit(&job, &[]).await.unwrap();

@@ -3,7 +3,7 @@
 use super::Handle;
 use crate::Result;
 use crate::policy::plan::left_out;
-use crate::stranded::is_stranded;
+use crate::stranded::{Missing, missing};
 use model::catalog::CatalogEntry;
 use model::job::{JobRecord, Phase};
 use model::node::NodeRecord;
@@ -175,16 +175,21 @@ impl Handle {
         if job.phase.is_final() || held || open.is_empty() {
             return Ok(String::new());
         }
+        if job.paused {
+            return Ok("a person: it is paused".to_owned());
+        }
         let mut nodes = self.farm.nodes_alive().await?;
         nodes.retain(|node| !node.is_draining());
         if !nodes.iter().any(NodeRecord::takes_work) {
             return Ok("a node: none is connected that takes work".to_owned());
         }
-        if is_stranded(tasks, &nodes) {
+        if let Some(missing) = missing(tasks, &nodes) {
             let minutes = self.farm.config.builds_wait.as_secs().div_ceil(60);
-            return Ok(format!(
-                "a node with the builds that the plan pins, for about {minutes} min"
-            ));
+            let what = match missing {
+                Missing::Builds => "the builds that the plan pins".to_owned(),
+                Missing::Memory { bytes } => format!("{} MiB of memory for a slot", bytes >> 20),
+            };
+            return Ok(format!("a node with {what}, for about {minutes} min"));
         }
         let now_ms = self.farm.store().now_ms().await?;
         let next = open

@@ -4,13 +4,16 @@
 mod detail;
 mod jobs;
 mod nodes;
+mod steering;
 mod submit;
+mod tenants;
 mod titles;
 
 pub use crate::policy::admission::Submission;
 pub use detail::{AudioSummary, JobDetail, PlanSummary, RenditionSummary};
 pub use nodes::Capacity;
 pub use submit::Accepted;
+pub(crate) use tenants::restore as restore_tenants;
 
 use crate::farm::Farm;
 use std::sync::Arc;

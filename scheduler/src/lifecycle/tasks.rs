@@ -26,6 +26,7 @@ pub fn probe(job: &JobId) -> NewTask {
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: SMALL_SECONDS,
         builds: String::new(),
+        slot_bytes: 0,
     }
 }
 
@@ -87,6 +88,7 @@ fn encode(plan: &Plan, video: &VideoPlan, group: &RenditionGroup) -> NewTask {
         chunks: video.chunks.clone(),
         unit_seconds: frames * frame_seconds(group),
         builds: builds_digest(&plan.builds),
+        slot_bytes: model::memory::of_group(video, group),
     }
 }
 
@@ -113,6 +115,7 @@ fn single(plan: &Plan, kind: TaskKind, seconds: f64, after: &[TaskKind]) -> NewT
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: seconds.max(0.1),
         builds: builds_digest(&plan.builds),
+        slot_bytes: 0,
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{Action, JobView, TaskView, decide, of_plan};
 use crate::policy::plan::plan;
 use model::catalog::VersionFile;
-use model::job::{JobRecord, Phase, ReviewAnswer};
+use model::job::{JobRecord, Phase, ReviewAnswer, Urgency};
 use model::plan::{BuildIds, Plan, Ticket};
 use model::profile::Profile;
 use model::qc::{self, Verdict};
@@ -43,7 +43,8 @@ fn a_plan() -> Plan {
         source_url: "file:///song.wav".to_owned(),
         sidecars: Vec::new(),
         profile: Profile::built_in("web").unwrap(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         webhook_url: String::new(),
         traceparent: String::new(),
         accepted_at_ms: 0,
@@ -58,7 +59,9 @@ fn new_view() -> JobView {
         title: TitleId::new("song").unwrap(),
         profile: "web".to_owned(),
         source_url: String::new(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
+        paused: false,
         traceparent: String::new(),
         phase: Phase::Probing,
         failed_in: None,

@@ -2,6 +2,7 @@
 //! allowed root, and whether the farm has room, is asked by the service that has these answers.
 
 use crate::error::{Error, Result};
+use model::job::Urgency;
 use model::plan::Sidecar;
 use model::profile::Profile;
 use model::{TenantId, TitleId};
@@ -26,7 +27,10 @@ const SLUG_BYTES_MAX: usize = 64;
 const NAME_HASH_BYTES: usize = 4;
 
 /// The priority of a job that does not say one.
-pub const PRIORITY_DEFAULT: u8 = 50;
+pub const PRIORITY_DEFAULT: u32 = 50;
+
+/// Latest deadline: the end of the year 9999, beyond which times have no four digits.
+const DEADLINE_MS_MAX: u64 = 253_402_300_799_999;
 
 /// What a submitter asks for, as it was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +51,10 @@ pub struct Submission {
     pub profile_toml: String,
     /// 0 (last) to 100 (first).
     pub priority: Option<u32>,
+    /// When it should be published, in milliseconds since 1970; 0 for no time.
+    pub deadline_ms: u64,
+    /// Chunks of it that may be worked on at a time; 0 for any number.
+    pub held_max: u32,
     /// Where state changes are posted; empty for nowhere.
     pub webhook_url: String,
     /// W3C traceparent, may be empty.
@@ -62,8 +70,8 @@ pub struct Admitted {
     pub title: TitleId,
     /// The profile as it is now.
     pub profile: Profile,
-    /// 0 (last) to 100 (first).
-    pub priority: u8,
+    /// How urgent it is.
+    pub urgency: Urgency,
     /// W3C traceparent, empty unless it was a valid one.
     pub traceparent: String,
 }
@@ -94,10 +102,8 @@ pub fn admit(submission: &Submission) -> Result<Admitted> {
             format!("must be at most {KEY_BYTES_MAX} plain bytes"),
         );
     }
-    let priority = match submission.priority.unwrap_or(u32::from(PRIORITY_DEFAULT)) {
-        priority @ 0..=100 => priority as u8,
-        other => return reject("priority", format!("{other} is not 0 to 100")),
-    };
+    let priority = submission.priority.unwrap_or(PRIORITY_DEFAULT);
+    let urgency = urgency(priority, submission.deadline_ms)?;
     let tenant = if submission.tenant.is_empty() {
         "default"
     } else {
@@ -111,8 +117,26 @@ pub fn admit(submission: &Submission) -> Result<Admitted> {
         tenant: TenantId::new(tenant).map_err(|e| rejected("tenant", e))?,
         title: TitleId::new(title).map_err(|e| rejected("title", e))?,
         profile: profile_of(submission)?,
-        priority,
+        urgency,
         traceparent: valid_traceparent(&submission.traceparent),
+    })
+}
+
+/// Checks how urgent a job shall be.
+pub fn urgency(priority: u32, deadline_ms: u64) -> Result<Urgency> {
+    let priority = match priority {
+        priority @ 0..=100 => priority as u8,
+        other => return reject("priority", format!("{other} is not 0 to 100")),
+    };
+    if deadline_ms > DEADLINE_MS_MAX {
+        return reject(
+            "deadline_ms",
+            format!("{deadline_ms} is after the year 9999"),
+        );
+    }
+    Ok(Urgency {
+        priority,
+        deadline_ms: Some(deadline_ms).filter(|at| *at > 0),
     })
 }
 

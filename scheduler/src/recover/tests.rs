@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::farm::Farm;
 use crate::{Error, Result};
 use model::catalog::Report;
-use model::job::{JobRecord, Phase};
+use model::job::{JobRecord, Phase, Urgency};
 use model::layout;
 use model::plan::Ticket;
 use model::profile::Profile;
@@ -99,7 +99,8 @@ fn job(id: &str) -> NewJob {
         title: "bunny".parse().unwrap(),
         profile: "web".to_owned(),
         source_url: String::new(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         traceparent: String::new(),
     }
 }
@@ -115,7 +116,8 @@ fn ticket(id: &str) -> Ticket {
         source_url: String::new(),
         sidecars: Vec::new(),
         profile: Profile::built_in("web").unwrap(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         webhook_url: String::new(),
         traceparent: String::new(),
         accepted_at_ms: 0,

@@ -5,11 +5,12 @@ use crate::{Error, Handle};
 use futures::Stream;
 use futures::stream;
 use model::job::{JobFilter, ReviewAnswer};
-use model::{ChunkId, InvalidId, JobId, NodeId, TitleId};
+use model::{ChunkId, InvalidId, JobId, NodeId, TenantId, TitleId};
 use proto::v1;
 use proto::v1::farm_service_server::FarmService;
 use std::pin::Pin;
 use std::time::Duration;
+use store::Share;
 use tonic::{Request, Response, Status};
 
 /// Distance of looks at a watched job: short enough to seem immediate to a person.
@@ -41,6 +42,14 @@ fn rejected(field: &'static str) -> impl Fn(InvalidId) -> Error {
 
 fn job_id(text: &str) -> Result<JobId, Error> {
     JobId::new(text).map_err(rejected("id"))
+}
+
+fn tenant_message(tenant: &TenantId, share: &Share) -> v1::Tenant {
+    v1::Tenant {
+        id: tenant.to_string(),
+        weight: share.weight,
+        held_max: share.held_max.unwrap_or(0),
+    }
 }
 
 #[tonic::async_trait]
@@ -98,6 +107,52 @@ impl FarmService for FarmApi {
     async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Answer<v1::Job> {
         let job = job_id(&request.into_inner().id)?;
         Ok(Response::new((&self.handle.cancel(&job).await?).into()))
+    }
+
+    async fn set_urgency(&self, request: Request<v1::SetUrgencyRequest>) -> Answer<v1::Job> {
+        let request = request.into_inner();
+        let job = job_id(&request.id)?;
+        let (priority, deadline_ms) = (request.priority, request.deadline_ms);
+        let record = self.handle.set_urgency(&job, priority, deadline_ms).await?;
+        Ok(Response::new((&record).into()))
+    }
+
+    async fn pause_job(&self, request: Request<v1::PauseJobRequest>) -> Answer<v1::Job> {
+        let job = job_id(&request.into_inner().id)?;
+        Ok(Response::new(
+            (&self.handle.set_paused(&job, true).await?).into(),
+        ))
+    }
+
+    async fn resume_job(&self, request: Request<v1::ResumeJobRequest>) -> Answer<v1::Job> {
+        let job = job_id(&request.into_inner().id)?;
+        Ok(Response::new(
+            (&self.handle.set_paused(&job, false).await?).into(),
+        ))
+    }
+
+    async fn set_tenant(&self, request: Request<v1::SetTenantRequest>) -> Answer<v1::Tenant> {
+        let wire = request.into_inner().tenant.unwrap_or_default();
+        let tenant = TenantId::new(wire.id).map_err(rejected("tenant.id"))?;
+        let share = Share {
+            weight: wire.weight,
+            held_max: Some(wire.held_max).filter(|most| *most > 0),
+        };
+        self.handle.set_tenant(&tenant, share).await?;
+        Ok(Response::new(tenant_message(&tenant, &share)))
+    }
+
+    async fn list_tenants(
+        &self,
+        _request: Request<v1::ListTenantsRequest>,
+    ) -> Answer<v1::ListTenantsResponse> {
+        let tenants = self.handle.tenants().await?;
+        let messages = tenants
+            .iter()
+            .map(|(tenant, share)| tenant_message(tenant, share));
+        Ok(Response::new(v1::ListTenantsResponse {
+            tenants: messages.collect(),
+        }))
     }
 
     async fn review_job(&self, request: Request<v1::ReviewJobRequest>) -> Answer<v1::Job> {

@@ -155,6 +155,7 @@ impl NodeService for NodeApi {
             node: NodeId::new(request.node).map_err(|e| rejected("node", e))?,
             builds: request.builds_digest,
             ttl: self.farm.config.lease_ttl(),
+            room_bytes: request.room_bytes.unwrap_or(u64::MAX),
             steal: if request.steal {
                 Steal::WhenIdle
             } else {

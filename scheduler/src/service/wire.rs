@@ -16,6 +16,8 @@ impl From<v1::SubmitJobRequest> for Submission {
             profile: wire.profile,
             profile_toml: wire.profile_toml,
             priority: wire.has_priority.then_some(wire.priority),
+            deadline_ms: wire.deadline_ms,
+            held_max: wire.held_max,
             webhook_url: wire.webhook_url,
             traceparent: wire.traceparent,
         }

@@ -5,17 +5,17 @@ use crate::harness::{Farm, eventually};
 use crate::node::{Node, Script};
 use async_trait::async_trait;
 use model::catalog::CatalogEntry;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId, TitleId, layout};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId, TitleId, layout};
 use proto::v1;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
     Advance, Attention, DeadChunk, Delivery, Disposition, Error, Expired, Notice, Posted,
-    QueueDepth, Renewed, Result, Store, Submitted, SystemClock, Want,
+    QueueDepth, Renewed, Result, Share, Store, Submitted, SystemClock, Want,
 };
 use tonic::{Code, Response, Status};
 
@@ -103,6 +103,15 @@ impl Store for Faulty {
     }
     async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()> {
         through!(self, nudge(job, delay))
+    }
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()> {
+        through!(self, set_share(tenant, share))
+    }
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()> {
+        through!(self, set_urgency(job, urgency))
+    }
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()> {
+        through!(self, set_paused(job, paused))
     }
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {
         // The same for a lease that its holder does not know of.

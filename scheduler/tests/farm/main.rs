@@ -11,5 +11,6 @@ mod life;
 mod node;
 mod publishing;
 mod reflection;
+mod steering;
 mod stranded;
 mod webhook;

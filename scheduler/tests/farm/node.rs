@@ -87,6 +87,7 @@ pub(crate) struct Node {
     /// Why it takes no work; empty while it does.
     pub(crate) unfit: String,
     pub(crate) builds: BuildIds,
+    pub(crate) memory_bytes: u64,
 }
 
 impl Node {
@@ -100,6 +101,7 @@ impl Node {
             script,
             unfit: String::new(),
             builds,
+            memory_bytes: 1 << 34,
         }
     }
 
@@ -109,7 +111,7 @@ impl Node {
             host: "test".to_owned(),
             version: "0".to_owned(),
             cores: 2,
-            memory_bytes: 1 << 30,
+            memory_bytes: self.memory_bytes,
             cpu: "test".to_owned(),
             gpus: Vec::new(),
             slots: 1,
@@ -135,6 +137,7 @@ impl Node {
             builds_digest: builds_digest(&self.builds),
             steal: true,
             wait_ms,
+            room_bytes: Some(self.memory_bytes),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::{Farm, eventually};
 use crate::node::{Node, Script};
-use model::job::{NewJob, Phase};
+use model::job::{NewJob, Phase, Urgency};
 use model::task::{Grant, TaskKind};
 use model::{JobId, TitleId, layout};
 use proto::v1;
@@ -258,7 +258,8 @@ async fn a_cancelled_job_is_not_published_by_a_store_that_lost_the_step() {
         title: before.title.parse().unwrap(),
         profile: before.profile,
         source_url: before.source_url,
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         traceparent: String::new(),
     };
     store.submit(&open, &[]).await.unwrap();

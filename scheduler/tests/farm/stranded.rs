@@ -1,4 +1,4 @@
-//! Jobs whose plan pins builds that no node has.
+//! Jobs whose plan pins builds, or takes memory, that no node has.
 
 use crate::harness::Farm;
 use crate::node::Script;
@@ -77,4 +77,28 @@ async fn a_job_waits_for_a_node_that_is_only_unfit() {
     let request = v1::GetJobRequest { id: job };
     let detail = farm.client().get_job(request).await.unwrap().into_inner();
     assert_eq!(detail.waiting_for, "a free slot");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_no_node_has_the_memory_for_says_so_and_fails_in_time() {
+    let farm = Farm::with(Arc::new(SystemClock), |config| {
+        config.builds_wait = Duration::from_secs(2);
+    })
+    .await;
+    let mut little = farm.node("little", Script::passing());
+    little.memory_bytes = 64 << 20;
+    little.register().await;
+    let job = farm.submit().await;
+    let probe = little.take().await.unwrap();
+    little.finish(&probe).await;
+    farm.reaches(&job, "processing").await;
+    while let Some(grant) = little.take_within(0).await {
+        assert!(!grant.chunk.task.to_string().contains("video"));
+        little.finish(&grant).await;
+    }
+    let request = v1::GetJobRequest { id: job.clone() };
+    let detail = farm.client().get_job(request).await.unwrap().into_inner();
+    assert!(detail.waiting_for.contains("MiB of memory"), "{detail:?}");
+    let failure = farm.reaches(&job, "failed").await.job.unwrap().failure;
+    assert_eq!(failure.unwrap().kind, "exhausted");
 }

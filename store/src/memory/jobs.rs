@@ -1,12 +1,13 @@
 //! Jobs and their tasks: accepting, advancing, reviving, listing, forgetting.
 
+use super::queue::Summons;
 use super::record::{ChunkRecord, Job, Standing, Task};
 use super::state::{State, unknown_job};
 use crate::error::{Error, Result};
-use crate::{Advance, Submitted, rules};
-use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use crate::{Advance, Share, Submitted, rules};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::task::{Chunk, NewTask, TaskRecord, TaskState};
-use model::{ChunkId, JobId, TaskId, TaskName};
+use model::{ChunkId, JobId, TaskId, TaskName, TenantId};
 use std::collections::BTreeMap;
 
 impl State {
@@ -40,6 +41,8 @@ impl State {
             record,
             number: self.accepted,
             posted,
+            held: 0,
+            summons: Summons::default(),
             chunks: 0,
             tasks: BTreeMap::new(),
             order: Vec::new(),
@@ -93,7 +96,7 @@ impl State {
         }
         let mut task = empty_task(new);
         for range in &new.chunks {
-            let place = rules::place(job.record.priority, job.number, job.chunks);
+            let place = job.chunks;
             job.chunks += 1;
             let number = task.next_number;
             task.next_number += 1;
@@ -103,6 +106,7 @@ impl State {
                 chunk,
                 standing: Standing::Parked,
                 place,
+                is_begun: false,
                 failures: Vec::new(),
             };
             task.chunks.insert(number, record);
@@ -205,6 +209,37 @@ impl State {
         }
     }
 
+    pub(super) fn set_urgency(&mut self, id: &JobId, urgency: Urgency, now_ms: u64) -> Result<()> {
+        let job = self.job_mut(id)?;
+        if job.record.urgency != urgency {
+            job.record.urgency = urgency;
+            self.rank(id);
+            self.mark(id, now_ms);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_paused(&mut self, id: &JobId, paused: bool, now_ms: u64) -> Result<()> {
+        let job = self.job_mut(id)?;
+        if job.record.phase.is_final() {
+            return Err(Error::Conflict {
+                id: id.to_string(),
+                reason: format!("job is {}", job.record.phase),
+            });
+        }
+        if job.record.paused != paused {
+            job.record.paused = paused;
+            self.rank(id);
+            self.mark(id, now_ms);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_share(&mut self, tenant: &TenantId, share: Share) {
+        let tenant = self.tenants.entry(tenant.clone()).or_default();
+        (tenant.share, tenant.is_set) = (share, true);
+    }
+
     pub(super) fn revive(&mut self, id: &JobId, now_ms: u64) -> Result<()> {
         let job = self.job_mut(id)?;
         let refuse = |reason: &str| {
@@ -287,6 +322,7 @@ impl State {
             });
         }
         let records = job.tasks.values().flat_map(|task| task.chunks.values());
+        let tenant = job.record.tenant.clone();
         let chunks: Vec<ChunkId> = records.map(|record| record.chunk.id.clone()).collect();
         self.numbers.remove(&job.number);
         self.jobs.remove(id);
@@ -295,6 +331,7 @@ impl State {
         for chunk in chunks {
             self.index(&chunk, now_ms);
         }
+        self.forget_tenant(&tenant);
         Ok(())
     }
 
@@ -311,7 +348,9 @@ fn accepted(job: &NewJob, epoch: u32, now_ms: u64) -> JobRecord {
         title: job.title.clone(),
         profile: job.profile.clone(),
         source_url: job.source_url.clone(),
-        priority: job.priority,
+        urgency: job.urgency,
+        held_max: job.held_max,
+        paused: false,
         traceparent: job.traceparent.clone(),
         phase: Phase::Probing,
         failed_in: None,
@@ -332,6 +371,7 @@ fn empty_task(new: &NewTask) -> Task {
         units: new.units,
         unit_seconds: new.unit_seconds,
         builds: new.builds.clone(),
+        slot_bytes: new.slot_bytes,
         waits: 0,
         committed: BTreeMap::new(),
         chunks: BTreeMap::new(),
@@ -370,6 +410,7 @@ fn task_record(job: &JobId, name: &TaskName, task: &Task) -> TaskRecord {
         units_done: task.committed.len() as u32,
         unit_seconds: task.unit_seconds,
         builds: task.builds.clone(),
+        slot_bytes: task.slot_bytes,
         chunks: task
             .chunks
             .values()

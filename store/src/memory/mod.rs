@@ -8,6 +8,7 @@ mod nodes;
 mod operations;
 mod ordered;
 mod outbox;
+mod queue;
 mod record;
 mod state;
 mod work;

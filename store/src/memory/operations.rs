@@ -5,13 +5,13 @@ use super::work::Commit;
 use crate::error::Result;
 use crate::{
     Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Store, Submitted, Want, rules,
+    Renewed, Share, Store, Submitted, Want, rules,
 };
 use async_trait::async_trait;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::time::Duration;
 
 #[async_trait]
@@ -67,6 +67,19 @@ impl Store for MemoryStore {
 
     async fn nudge(&self, job: &JobId, delay: Duration) -> Result<()> {
         self.with(|state, now| state.nudge(job, delay, now))
+    }
+
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()> {
+        self.with(|state, _| state.set_share(tenant, *share));
+        Ok(())
+    }
+
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()> {
+        self.with(|state, now| state.set_urgency(job, urgency, now))
+    }
+
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()> {
+        self.with(|state, now| state.set_paused(job, paused, now))
     }
 
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {

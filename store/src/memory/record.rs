@@ -1,7 +1,8 @@
 //! What the memory store keeps of jobs, tasks and chunks, and the transitions of a chunk as plain
 //! functions on its record. Nothing here knows of queues or of time going by.
 
-use crate::rules::{self, CLAIMS_MAX, FAILURES_MAX};
+use super::queue::Summons;
+use crate::rules::{self, FAILURES_MAX};
 use crate::{Counts, DeadAttempt, Disposition};
 use model::job::JobRecord;
 use model::task::{Chunk, Lease, TaskKind, TaskState, Token, UnitRecord};
@@ -17,6 +18,9 @@ pub(super) struct Job {
     pub(super) marked: u64,
     /// Version that was posted last.
     pub(super) posted: u64,
+    /// Chunks of it that are held.
+    pub(super) held: u32,
+    pub(super) summons: Summons,
     /// Chunks that its tasks ever started with.
     pub(super) chunks: u64,
     pub(super) tasks: BTreeMap<TaskName, Task>,
@@ -33,6 +37,7 @@ pub(super) struct Task {
     pub(super) units: u32,
     pub(super) unit_seconds: f64,
     pub(super) builds: String,
+    pub(super) slot_bytes: u64,
     /// Tasks that are not done and that it waits for.
     pub(super) waits: usize,
     pub(super) committed: BTreeMap<u32, UnitRecord>,
@@ -63,7 +68,10 @@ pub(super) struct ChunkRecord {
     pub(super) standing: Standing,
     /// Units of it that are not committed, claimed ones included.
     pub(super) left: u32,
+    /// Where it stands among the chunks of its job; kept through retries.
     pub(super) place: u64,
+    /// Whether its holder has claimed a unit of it.
+    pub(super) is_begun: bool,
     pub(super) failures: Vec<DeadAttempt>,
 }
 
@@ -118,19 +126,14 @@ impl ChunkRecord {
 
     pub(super) fn grant(&mut self, lease: Lease) {
         self.chunk.lease = Some(lease);
+        self.is_begun = false;
         self.standing = Standing::Held;
     }
 
-    /// Claims the next unit that is not committed. `Err` when the claims are at their limit.
-    pub(super) fn claim(
-        &mut self,
-        committed: &BTreeMap<u32, UnitRecord>,
-    ) -> Result<Option<u32>, ()> {
+    /// Claims the next unit that is not committed, if one is left.
+    pub(super) fn claim(&mut self, committed: &BTreeMap<u32, UnitRecord>) -> Option<u32> {
         if self.free() == 0 {
-            return Ok(None);
-        }
-        if self.chunk.claimed.len() >= CLAIMS_MAX {
-            return Err(());
+            return None;
         }
         while committed.contains_key(&self.chunk.next) {
             self.chunk.next += 1;
@@ -138,7 +141,8 @@ impl ChunkRecord {
         let unit = self.chunk.next;
         self.chunk.next += 1;
         self.chunk.claimed.push(unit);
-        Ok(Some(unit))
+        self.is_begun = true;
+        Some(unit)
     }
 
     /// Notes that a unit of it is committed; answers whether nothing is left.
@@ -219,6 +223,7 @@ impl ChunkRecord {
             standing: Standing::Queued,
             left: taken,
             place: self.place,
+            is_begun: false,
             failures: self.failures.clone(),
         }
     }

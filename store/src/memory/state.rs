@@ -3,11 +3,12 @@
 
 use super::ordered::Ordered;
 use super::outbox::Receiver;
+use super::queue::{Queue, Tenant};
 use super::record::{ChunkRecord, Job, Standing, Task};
 use crate::error::{Error, Result};
 use crate::rules;
 use model::node::NodeInfo;
-use model::{ChunkId, JobId, NodeId};
+use model::{ChunkId, JobId, NodeId, TenantId};
 use std::collections::BTreeMap;
 
 /// The whole store.
@@ -21,7 +22,13 @@ pub(super) struct State {
     pub(super) numbers: BTreeMap<u64, JobId>,
     pub(super) nodes: BTreeMap<NodeId, Node>,
     /// Queued chunks that may be granted, by the builds that they need.
-    pub(super) queues: BTreeMap<String, Ordered<ChunkId>>,
+    pub(super) queues: BTreeMap<String, Queue>,
+    pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    /// What the tenant that was granted a chunk last had been served: where one starts that had nothing
+    /// queued, so that nobody saves up for later.
+    pub(super) level: f64,
+    /// Jobs that nodes were told to yield for, until when.
+    pub(super) summons: BTreeMap<NodeId, (JobId, u64)>,
     /// Queued chunks by the time before which they are not offered.
     pub(super) delayed: Ordered<ChunkId>,
     /// Held chunks with something to steal, richest first, by the builds that they need. Those whose
@@ -79,7 +86,12 @@ impl State {
     /// Brings the indexes in line with the record of a chunk, which may be gone.
     pub(super) fn index(&mut self, id: &ChunkId, now_ms: u64) {
         self.unindex(id);
-        let Some(job) = self.jobs.get(&id.task.job) else {
+        self.enter(id, now_ms);
+        self.rank(&id.task.job);
+    }
+
+    fn enter(&mut self, id: &ChunkId, now_ms: u64) {
+        let Some(job) = self.jobs.get_mut(&id.task.job) else {
             return;
         };
         let Some(task) = job.tasks.get(&id.task.name) else {
@@ -99,6 +111,9 @@ impl State {
             (Standing::Held, Some(lease)) => {
                 self.leases.set(id.clone(), lease.expires_at_ms);
                 self.holders.insert(id.clone(), lease.node.clone());
+                job.held += 1;
+                let tenant = job.record.tenant.clone();
+                self.tenants.entry(tenant).or_default().held += 1;
                 if record.is_offered() {
                     let micros = u64::from(record.free()) * rules::unit_micros(task.unit_seconds);
                     let rich = self.rich.entry(task.builds.clone()).or_default();
@@ -111,13 +126,24 @@ impl State {
     }
 
     fn unindex(&mut self, id: &ChunkId) {
-        for queue in self.queues.values_mut().chain(self.rich.values_mut()) {
+        for queue in self.queues.values_mut() {
             queue.remove(id);
+        }
+        for rich in self.rich.values_mut() {
+            rich.remove(id);
         }
         for index in [&mut self.delayed, &mut self.leases, &mut self.dead] {
             index.remove(id);
         }
-        self.holders.remove(id);
+        if self.holders.remove(id).is_none() {
+            return;
+        }
+        if let Some(job) = self.jobs.get_mut(&id.task.job) {
+            job.held -= 1;
+            if let Some(tenant) = self.tenants.get_mut(&job.record.tenant) {
+                tenant.held -= 1;
+            }
+        }
     }
 
     /// Notes a change of a job that asks for a decision.

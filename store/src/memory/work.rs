@@ -1,13 +1,14 @@
 //! The work itself: granting, claiming and committing.
 
+use super::queue::{Asks, avoids};
 use super::record::{ChunkRecord, Standing};
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::rules::{ELSEWHERE_MS, LOOK_MAX};
+use crate::rules::{self, CLAIMS_MAX, LOOK_MAX};
 use crate::{Steal, Want};
+use model::ChunkId;
 use model::task::{Claim, Committed, Grant, Lease, TaskState, Token, UnitRecord};
-use model::{ChunkId, NodeId};
 
 impl State {
     pub(super) fn take(&mut self, want: &Want, now_ms: u64) -> Option<Grant> {
@@ -20,53 +21,21 @@ impl State {
         for (_, chunk) in self.delayed.up_to(now_ms, LOOK_MAX) {
             self.index(&chunk, now_ms);
         }
-        let found = self.find_queued(want, now_ms).or_else(|| match want.steal {
+        let asks = Asks::of(want, now_ms);
+        let found = self.find_queued(&asks).or_else(|| match want.steal {
             Steal::Never => None,
-            Steal::WhenIdle => self.split_richest(want, now_ms),
+            Steal::WhenIdle => self.split_richest(&asks),
         });
         self.grant(&found?, want, now_ms)
     }
 
-    fn find_queued(&self, want: &Want, now_ms: u64) -> Option<ChunkId> {
-        let mut found = None;
-        for builds in offered(want) {
-            let elsewhere = self.has_elsewhere(&want.node, builds, now_ms);
-            let queue = self.queues.get(builds).into_iter();
-            let first = queue.flat_map(|queue| queue.iter()).take(LOOK_MAX);
-            let mut fit = first.filter(|(_, id)| !(elsewhere && self.avoids(id, &want.node)));
-            if let Some(candidate) = fit.next() {
-                found = Some(found.map_or(candidate, |best| std::cmp::min(best, candidate)));
-            }
-        }
-        found.map(|(_, id)| id.clone())
-    }
-
-    fn avoids(&self, id: &ChunkId, node: &NodeId) -> bool {
-        let avoid = self
-            .chunk(id)
-            .and_then(|record| record.chunk.avoid.as_ref());
-        avoid == Some(node)
-    }
-
-    /// Whether another node could run it: seen of late, with fitting builds, taking work.
-    fn has_elsewhere(&self, node: &NodeId, builds: &str, now_ms: u64) -> bool {
-        self.nodes.iter().any(|(id, other)| {
-            id != node
-                && !other.draining
-                && other.info.takes_work()
-                && other.seen_at_ms + ELSEWHERE_MS > now_ms
-                && (builds.is_empty() || other.builds == builds)
-        })
-    }
-
     /// Splits the richest held chunk that the node need not avoid; gives the new half.
-    fn split_richest(&mut self, want: &Want, now_ms: u64) -> Option<ChunkId> {
+    fn split_richest(&mut self, asks: &Asks<'_>) -> Option<ChunkId> {
         let mut found = None;
-        for builds in offered(want) {
+        for builds in asks.offered() {
             let rich = self.rich.get(builds).into_iter();
             let first = rich.flat_map(|rich| rich.iter()).take(LOOK_MAX);
-            // It is held elsewhere, so there is an elsewhere.
-            let mut fit = first.filter(|(_, id)| !self.avoids(id, &want.node));
+            let mut fit = first.filter(|(_, id)| self.may_split(id, asks));
             if let Some(candidate) = fit.next() {
                 found = Some(found.map_or(candidate, |best| std::cmp::min(best, candidate)));
             }
@@ -81,8 +50,25 @@ impl State {
             .split(number, &task.committed);
         let id = half.chunk.id.clone();
         task.chunks.insert(number, half);
-        self.index(&victim, now_ms);
+        self.index(&victim, asks.now_ms);
         Some(id)
+    }
+
+    /// Whether a part of a held chunk may go to the one who asks. It is held elsewhere, so there is an
+    /// elsewhere for one that the node should avoid.
+    fn may_split(&self, id: &ChunkId, asks: &Asks<'_>) -> bool {
+        let Some(job) = self.jobs.get(&id.task.job) else {
+            return false;
+        };
+        let tenant = self.tenants.get(&job.record.tenant);
+        let is_free = |held: u32, most: Option<u32>| held < most.unwrap_or(u32::MAX);
+        !job.record.paused
+            && is_free(job.held, job.record.held_max)
+            && tenant.is_none_or(|tenant| is_free(tenant.held, tenant.share.held_max))
+            && self.fits(id, asks)
+            && self
+                .chunk(id)
+                .is_some_and(|record| !avoids(record, asks.node))
     }
 
     fn grant(&mut self, id: &ChunkId, want: &Want, now_ms: u64) -> Option<Grant> {
@@ -112,19 +98,31 @@ impl State {
     }
 
     pub(super) fn claim(&mut self, id: &ChunkId, token: Token, now_ms: u64) -> Result<Claim> {
-        let Some(task) = self.task_mut(id) else {
-            return Ok(Claim::Lost);
-        };
-        let record = task.chunks.get_mut(&id.number);
+        let record = self.chunk(id);
         let Some(record) = record.filter(|record| record.is_held_by(token, now_ms)) else {
             return Ok(Claim::Lost);
         };
-        let claimed = record
-            .claim(&task.committed)
-            .map_err(|()| Error::Conflict {
+        if record.free() == 0 {
+            return Ok(Claim::Drained);
+        }
+        if record.chunk.claimed.len() >= CLAIMS_MAX {
+            return Err(Error::Conflict {
                 id: id.to_string(),
                 reason: "as many units are claimed as may be at a time".to_owned(),
-            })?;
+            });
+        }
+        let holder = record.chunk.lease.as_ref().map(|lease| lease.node.clone());
+        let begun = holder.filter(|_| record.is_begun);
+        if self.yields(&id.task.job, begun.as_ref(), now_ms) {
+            return Ok(Claim::Yield);
+        }
+        let Some(task) = self.task_mut(id) else {
+            return Ok(Claim::Lost);
+        };
+        let micros = rules::unit_micros(task.unit_seconds);
+        let record = task.chunks.get_mut(&id.number);
+        let claimed = record.and_then(|record| record.claim(&task.committed));
+        self.charge(&id.task.job, micros);
         self.index(id, now_ms);
         Ok(claimed.map_or(Claim::Drained, Claim::Unit))
     }
@@ -226,10 +224,4 @@ pub(super) struct Commit<'a> {
     pub(super) token: Token,
     pub(super) unit: u32,
     pub(super) record: &'a UnitRecord,
-}
-
-/// Names of the queues whose chunks the node may run.
-fn offered(want: &Want) -> impl Iterator<Item = &str> {
-    let own = (!want.builds.is_empty()).then_some(want.builds.as_str());
-    std::iter::once("").chain(own)
 }

@@ -6,15 +6,18 @@ use crate::error::{Error, Result};
 
 /// Head of every script: `KEYS[1]` is the tag, `key` names everything under it.
 pub(super) const FRAGMENT: &str = r"
-local tag = KEYS[1] .. ':'
+-- The number changes when keys come to mean something else: then a cell starts empty, and is rebuilt
+-- from storage like a lost one.
+local tag = KEYS[1] .. ':2:'
 local key = {
-  -- string: epoch of new tokens; counters of grants and accepted jobs
-  epoch = tag .. 'epoch', grants = tag .. 'grants', accepted = tag .. 'accepted',
+  -- strings: epoch of new tokens; what the tenant granted last had been served; counters of grants and
+  -- accepted jobs
+  epoch = tag .. 'epoch', level = tag .. 'level', grants = tag .. 'grants', accepted = tag .. 'accepted',
   -- hash: work of queued and held chunks: queued, units, micros
   totals = tag .. 'totals',
   -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
   jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
-  -- set: jobs that are not in a final phase
+  -- sorted set: jobs that are not in a final phase, by number
   live = tag .. 'live',
   -- sorted sets of chunks: by earliest time; by end of lease; by time of death
   delayed = tag .. 'delayed', leases = tag .. 'leases', dead = tag .. 'dead',
@@ -22,6 +25,8 @@ local key = {
   deliveries = tag .. 'deliveries', failures = tag .. 'failures',
   -- hash: how many notices wait: in all, of each tenant and of each receiver
   lengths = tag .. 'lengths',
+  -- hash: until when which job is what a node yielded for
+  summons = tag .. 'summons',
   -- sorted set: nodes by last sign of life
   seen = tag .. 'seen',
 }
@@ -36,9 +41,19 @@ function key.chunks(task) return tag .. 'chunks:' .. task end
 function key.waiting(task) return tag .. 'waiting:' .. task end
 -- hash
 function key.chunk(id) return tag .. 'chunk:' .. id end
--- sorted sets of chunks by the builds that they need: queued by place; held by what is to steal
-function key.queue(builds) return tag .. 'queue:' .. builds end
+-- sorted sets of chunks by the builds that they need: queued ones of a job by place, of which it is a
+-- set in which builds there are some; held ones by what is to steal
+function key.queue(builds, job) return tag .. 'queue:' .. builds .. ':' .. job end
+function key.queues(job) return tag .. 'queues:' .. job end
 function key.rich(builds) return tag .. 'rich:' .. builds end
+-- sorted sets of what may be granted to nodes with these builds: tenants by what they were served; jobs
+-- of one by urgency (in the member; scores are 0) and by number
+function key.tenants(builds) return tag .. 'tenants:' .. builds end
+function key.urgent(builds, tenant) return tag .. 'urgent:' .. builds .. ':' .. tenant end
+function key.aged(builds, tenant) return tag .. 'aged:' .. builds .. ':' .. tenant end
+-- hash; set of the builds in which jobs of it may be granted
+function key.tenant(id) return tag .. 'tenant:' .. id end
+function key.waits(tenant) return tag .. 'waits:' .. tenant end
 -- hash; set of the chunks that it holds
 function key.node(id) return tag .. 'node:' .. id end
 function key.holds(node) return tag .. 'holds:' .. node end

@@ -7,6 +7,7 @@
 
 mod connection;
 mod keys;
+mod listing;
 mod operations;
 mod scripts;
 mod wire;

@@ -6,23 +6,20 @@ use crate::clock::milliseconds;
 use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
-    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX, LOOK_MAX,
-    NODE_SILENCE_MS,
+    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX, LEAD_SECONDS,
+    LOOK_MAX, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
 };
 use crate::{
     Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Notice, Posted,
-    QueueDepth, Renewed, Steal, Store, Submitted, Want,
+    QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
 };
 use async_trait::async_trait;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord, builds_digest};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
-use redis::Value;
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::time::Duration;
 
-/// Jobs that one listing script looks at: bounds how long it keeps other operations waiting.
-const LISTING_LOOK_MAX: usize = 256;
 /// Longest duration that is handed to a script, a hundred years: sums with it stay exact.
 const DURATION_MS_MAX: u64 = 100 * 365 * 24 * 3_600_000;
 
@@ -47,11 +44,14 @@ impl Store for RedisStore {
             wire::json(job),
             job.tenant,
             job.title,
-            job.priority,
+            job.urgency.priority,
             job.traceparent,
             wire::tasks_json(tasks),
             self.epoch,
             EPOCH_VERSIONS,
+            text_or_empty(job.urgency.deadline_ms),
+            rules::urgency_rank(job.urgency),
+            text_or_empty(job.held_max),
         )?;
         Ok(submitted(new))
     }
@@ -66,7 +66,7 @@ impl Store for RedisStore {
             wire::json(&wire::new_job(job)),
             job.tenant,
             job.title,
-            job.priority,
+            job.urgency.priority,
             job.traceparent,
             job.phase,
             job.failed_in.map_or("", Phase::as_str),
@@ -77,6 +77,9 @@ impl Store for RedisStore {
             job.changed_at_ms,
             job.units,
             job.units_done,
+            text_or_empty(job.urgency.deadline_ms),
+            rules::urgency_rank(job.urgency),
+            text_or_empty(job.held_max),
         )?;
         Ok(submitted(new))
     }
@@ -156,6 +159,27 @@ impl Store for RedisStore {
         run!(self, nudge, job, bounded_ms(delay))
     }
 
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()> {
+        let most = text_or_empty(share.held_max);
+        run!(
+            self,
+            set_share,
+            tenant,
+            share.weight.clamp(1, WEIGHT_MAX),
+            most
+        )
+    }
+
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()> {
+        let deadline = text_or_empty(urgency.deadline_ms);
+        let rank = rules::urgency_rank(urgency);
+        run!(self, set_urgency, job, urgency.priority, deadline, rank)
+    }
+
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()> {
+        run!(self, set_paused, job, u8::from(paused))
+    }
+
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {
         let granted: Option<Granted> = run!(
             self,
@@ -167,15 +191,28 @@ impl Store for RedisStore {
             self.epoch,
             LOOK_MAX,
             ELSEWHERE_MS,
+            want.room_bytes,
+            OLDEST_TURN,
         )?;
         granted.map(grant).transpose()
     }
 
     async fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
-        let answer: String = run!(self, claim, chunk, wire::token_text(token), CLAIMS_MAX)?;
+        let answer: String = run!(
+            self,
+            claim,
+            chunk,
+            wire::token_text(token),
+            CLAIMS_MAX,
+            LOOK_MAX,
+            ELSEWHERE_MS,
+            LEAD_SECONDS,
+            SUMMONS_MS,
+        )?;
         match answer.as_str() {
             "lost" => Ok(Claim::Lost),
             "drained" => Ok(Claim::Drained),
+            "yield" => Ok(Claim::Yield),
             unit => Ok(Claim::Unit(wire::parse("claim", unit)?)),
         }
     }
@@ -286,6 +323,7 @@ impl Store for RedisStore {
             LOOK_MAX,
             DRAIN_KEPT_MS,
             u8::from(!node.takes_work()),
+            node.memory_bytes,
         )
     }
 
@@ -396,47 +434,9 @@ impl Store for RedisStore {
     }
 }
 
-impl RedisStore {
-    /// One look at a part of the listing: where the next part starts, and what fits in this one.
-    async fn listing(
-        &self,
-        filter: &JobFilter,
-        below: &str,
-        wanted: usize,
-    ) -> Result<(String, Vec<(u64, JobRecord)>)> {
-        let phases: Vec<&str> = filter
-            .phases
-            .iter()
-            .map(|phase| Phase::as_str(*phase))
-            .collect();
-        let phases = match phases.join(" ") {
-            names if names.is_empty() => names,
-            names => format!(" {names} "),
-        };
-        let tenant = filter.tenant.as_ref().map_or("", |tenant| tenant.as_str());
-        let title = filter.title.as_ref().map_or("", |title| title.as_str());
-        let answer: Vec<Value> = run!(
-            self,
-            jobs,
-            below,
-            wanted,
-            LISTING_LOOK_MAX,
-            tenant,
-            title,
-            phases
-        )?;
-        let mut parts = answer.into_iter();
-        let next = parts.next().unwrap_or(Value::Nil);
-        let next = redis::from_redis_value(next).map_err(|error| wire::corrupt("jobs", error))?;
-        let mut jobs = Vec::new();
-        for part in parts {
-            let fields = redis::from_redis_value::<Fields>(part);
-            jobs.push(wire::job(
-                &fields.map_err(|error| wire::corrupt("jobs", error))?,
-            )?);
-        }
-        Ok((next, jobs))
-    }
+/// A value as text; empty when there is none.
+fn text_or_empty<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn submitted(new: u32) -> Submitted {

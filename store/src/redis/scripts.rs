@@ -5,6 +5,8 @@ use redis::Script;
 
 const CLOCK: &str = include_str!("scripts/fragments/clock.lua");
 const RECORDS: &str = include_str!("scripts/fragments/records.lua");
+const QUEUE: &str = include_str!("scripts/fragments/queue.lua");
+const ORDER: &str = include_str!("scripts/fragments/order.lua");
 const CHUNKS: &str = include_str!("scripts/fragments/chunks.lua");
 const TASKS: &str = include_str!("scripts/fragments/tasks.lua");
 const NOTICES: &str = include_str!("scripts/fragments/notices.lua");
@@ -39,29 +41,32 @@ macro_rules! scripts {
 scripts! {
     open: [],
     now: [],
-    submit: [CHUNKS, TASKS],
+    submit: [QUEUE, CHUNKS, TASKS],
     restore: [],
     job: [],
     jobs: [],
-    tasks: [CHUNKS],
-    advance: [CHUNKS, TASKS],
-    revive: [CHUNKS, TASKS],
-    forget: [CHUNKS],
+    tasks: [QUEUE, CHUNKS],
+    advance: [QUEUE, CHUNKS, TASKS],
+    revive: [QUEUE, CHUNKS, TASKS],
+    forget: [QUEUE, CHUNKS],
     attend: [],
     settle: [],
     nudge: [],
-    take: [CHUNKS, NODES],
-    claim: [CHUNKS],
-    commit: [CHUNKS, TASKS],
-    renew: [CHUNKS, NODES],
-    release: [CHUNKS],
-    fail: [CHUNKS],
+    set_share: [QUEUE],
+    set_urgency: [QUEUE],
+    set_paused: [QUEUE],
+    take: [QUEUE, CHUNKS, NODES, ORDER],
+    claim: [QUEUE, CHUNKS, ORDER],
+    commit: [QUEUE, CHUNKS, TASKS],
+    renew: [QUEUE, CHUNKS, NODES],
+    release: [QUEUE, CHUNKS],
+    fail: [QUEUE, CHUNKS],
     expired: [],
     register: [NODES],
     nodes: [],
     drain: [NODES],
-    dead: [CHUNKS],
-    drop_dead: [CHUNKS],
+    dead: [QUEUE, CHUNKS],
+    drop_dead: [QUEUE, CHUNKS],
     post: [NOTICES],
     deliver: [NOTICES],
     delivered: [NOTICES],

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::{DeadAttempt, Delivery, rules};
-use model::job::{JobRecord, NewJob, Phase};
+use model::job::{JobRecord, NewJob, Phase, Urgency};
 use model::task::{Chunk, Lease, NewTask, TaskRecord, TaskState, Token, UnitRecord};
 use model::{ChunkId, Failure, TaskId};
 use serde::de::DeserializeOwned;
@@ -28,6 +28,7 @@ struct WireTask {
     unit_seconds: String,
     micros: u64,
     builds: String,
+    bytes: u64,
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> String {
@@ -48,6 +49,7 @@ pub(super) fn tasks_json(tasks: &[NewTask]) -> String {
         unit_seconds: task.unit_seconds.to_string(),
         micros: rules::unit_micros(task.unit_seconds),
         builds: task.builds.clone(),
+        bytes: task.slot_bytes,
     });
     json(&wire.collect::<Vec<_>>())
 }
@@ -131,7 +133,8 @@ pub(super) fn new_job(job: &JobRecord) -> NewJob {
         title: job.title.clone(),
         profile: job.profile.clone(),
         source_url: job.source_url.clone(),
-        priority: job.priority,
+        urgency: job.urgency,
+        held_max: job.held_max,
         traceparent: job.traceparent.clone(),
     }
 }
@@ -145,7 +148,12 @@ pub(super) fn job(fields: &Fields) -> Result<(u64, JobRecord)> {
         title: new.title,
         profile: new.profile,
         source_url: new.source_url,
-        priority: new.priority,
+        urgency: Urgency {
+            priority: field(fields, "priority")?,
+            deadline_ms: optional(fields, "deadline")?,
+        },
+        held_max: new.held_max,
+        paused: text(fields, "paused")? == "1",
         traceparent: new.traceparent,
         phase: field(fields, "phase")?,
         failed_in: optional::<Phase>(fields, "failed_in")?,
@@ -175,6 +183,7 @@ pub(super) fn task(answer: TaskAnswer) -> Result<TaskRecord> {
         units_done: field(&fields, "units_done")?,
         unit_seconds: field(&fields, "unit_seconds")?,
         builds: text(&fields, "builds")?.to_owned(),
+        slot_bytes: field(&fields, "bytes")?,
         chunks: chunks.iter().map(chunk).collect::<Result<_>>()?,
         committed,
         failure: failure(&fields)?,
@@ -216,11 +225,7 @@ fn chunk((id, fields): &(String, Fields)) -> Result<Chunk> {
             .map(|unit| parse("claimed", unit))
             .collect::<Result<_>>()?,
         attempts: field(fields, "attempts")?,
-        // Chunks of an older farm do not have it.
-        room_attempts: match fields.get("room_attempts") {
-            Some(count) => parse("room_attempts", count)?,
-            None => 0,
-        },
+        room_attempts: field(fields, "room_attempts")?,
         not_before_ms: field(fields, "not_before")?,
         avoid: optional(fields, "avoid")?,
         last_failure: attempts(text(fields, "failures")?)?

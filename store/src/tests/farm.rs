@@ -164,7 +164,9 @@ async fn work_behind(store: &dyn Store, grant: &Grant) {
         let unit = loop {
             match store.claim(&grant.chunk, grant.token).await {
                 Ok(Claim::Unit(unit)) => break Some(unit),
-                Ok(Claim::Drained | Claim::Lost) | Err(Error::Conflict { .. }) => break None,
+                Ok(Claim::Drained | Claim::Yield | Claim::Lost) | Err(Error::Conflict { .. }) => {
+                    break None;
+                }
                 Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{error}"),
             }
         };
@@ -267,10 +269,10 @@ impl<'a> Farm<'a> {
         let (grant, units) = &mut self.held[at];
         match self.store.claim(&grant.chunk, grant.token).await {
             Ok(Claim::Unit(unit)) => units.push(unit),
-            Ok(Claim::Drained) if units.is_empty() => {
+            Ok(Claim::Drained | Claim::Yield) if units.is_empty() => {
                 let _ = self.store.release(&grant.chunk, grant.token).await;
             }
-            Ok(Claim::Drained | Claim::Lost)
+            Ok(Claim::Drained | Claim::Yield | Claim::Lost)
             | Err(Error::Conflict { .. } | Error::Unavailable { .. }) => {}
             Err(error) => panic!("{error}"),
         }

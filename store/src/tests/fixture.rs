@@ -5,7 +5,7 @@ use crate::clock::ManualClock;
 use crate::memory::MemoryStore;
 use crate::redis::RedisStore;
 use crate::{Advance, Counts, Disposition, Steal, Store, Submitted, Want};
-use model::job::{NewJob, Phase};
+use model::job::{NewJob, Phase, Urgency};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, UnitRecord};
 use model::{Failure, FailureKind, JobId, NodeId, TaskId, TaskName};
@@ -75,23 +75,11 @@ impl Fixture {
         let mut connection = Self::connection(server).await;
         let mut command = redis::cmd("HSET");
         command
-            .arg(format!("{{magpie:{CELL}}}:{key}"))
+            .arg(format!("{{magpie:{CELL}}}:2:{key}"))
             .arg(field)
             .arg("nonsense");
         let _: u64 = command.query_async(&mut connection).await.unwrap();
         true
-    }
-
-    /// Takes a field off a record, as it is in a farm that did not know the field; nothing for memory.
-    pub(super) async fn lose_field(&self, key: &str, field: &str) {
-        let Time::Redis(server) = &self.time else {
-            return;
-        };
-        let mut connection = Self::connection(server).await;
-        let mut command = redis::cmd("HDEL");
-        command.arg(format!("{{magpie:{CELL}}}:{key}")).arg(field);
-        let lost: u64 = command.query_async(&mut connection).await.unwrap();
-        assert_eq!(lost, 1);
     }
 
     /// Loses the queue of a receiver and nothing else, as a server does that evicts keys.
@@ -101,7 +89,7 @@ impl Fixture {
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("DEL");
-                command.arg(format!("{{magpie:{CELL}}}:notices:{receiver}"));
+                command.arg(format!("{{magpie:{CELL}}}:2:notices:{receiver}"));
                 let lost: u64 = command.query_async(&mut connection).await.unwrap();
                 assert_eq!(lost, 1);
             }
@@ -121,7 +109,7 @@ impl Fixture {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("INCRBY");
                 command
-                    .arg(format!("{{magpie:{CELL}}}:shift"))
+                    .arg(format!("{{magpie:{CELL}}}:2:shift"))
                     .arg(time.as_millis() as u64);
                 let _: u64 = command.query_async(&mut connection).await.unwrap();
             }
@@ -138,6 +126,21 @@ impl Fixture {
                 command.arg("*").query_async(&mut connection).await.unwrap()
             }
         }
+    }
+
+    /// Submits a job of this tenant with one task of single-unit chunks, ten seconds a unit.
+    pub(super) async fn submit_for(&self, tenant: &str, id: &str, chunks: u32) -> JobId {
+        let job = NewJob {
+            tenant: tenant.parse().unwrap(),
+            ..job(id, 50)
+        };
+        let ranges: Vec<Range<u32>> = (0..chunks).map(|unit| unit..unit + 1).collect();
+        let task = NewTask {
+            unit_seconds: 10.0,
+            ..encode(id, &ranges)
+        };
+        self.store.submit(&job, &[task]).await.unwrap();
+        job.id
     }
 
     pub(super) async fn submit(&self, id: &str, priority: u8, tasks: &[NewTask]) -> JobId {
@@ -222,6 +225,7 @@ pub(super) fn want(id: &str, steal: Steal) -> Want {
         node: node(id),
         builds: String::new(),
         ttl: TTL,
+        room_bytes: 1 << 34,
         steal,
     }
 }
@@ -249,7 +253,8 @@ pub(super) fn job(id: &str, priority: u8) -> NewJob {
         title: "film".parse().unwrap(),
         profile: "standard".to_owned(),
         source_url: "file:///film.mkv".to_owned(),
-        priority,
+        urgency: Urgency::of(priority),
+        held_max: None,
         traceparent: "00-trace".to_owned(),
     }
 }
@@ -265,6 +270,7 @@ pub(super) fn single(job: &str, kind: TaskKind, after: &[&str]) -> NewTask {
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: 1.0,
         builds: String::new(),
+        slot_bytes: 0,
     }
 }
 

@@ -2,16 +2,16 @@
 //! nothing about the one that is right.
 
 use async_trait::async_trait;
-use model::job::{JobFilter, JobPage, JobRecord, NewJob};
+use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
     Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Result, Store, Submitted, Want,
+    Renewed, Result, Share, Store, Submitted, Want,
 };
 
 /// What is wrong.
@@ -158,6 +158,15 @@ impl Store for MutantStore {
         self.inner.nudge(job, delay).await
     }
 
+    async fn set_share(&self, tenant: &TenantId, share: &Share) -> Result<()> {
+        self.inner.set_share(tenant, share).await
+    }
+    async fn set_urgency(&self, job: &JobId, urgency: Urgency) -> Result<()> {
+        self.inner.set_urgency(job, urgency).await
+    }
+    async fn set_paused(&self, job: &JobId, paused: bool) -> Result<()> {
+        self.inner.set_paused(job, paused).await
+    }
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {
         if let Some(grant) = self.ghost(want) {
             return Ok(Some(grant));

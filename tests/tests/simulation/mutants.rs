@@ -5,7 +5,7 @@ use super::shape::Shape;
 use super::world::run;
 
 /// Farms in which a mutant must show.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 300;
 
 /// Runs farms until the mutant is noticed, and answers by which words.
 fn noticed(mutant: Mutant) -> String {

@@ -25,6 +25,8 @@ enum Stop {
     Failed(Failure),
     Lost,
     Drained,
+    /// Other work comes first: the rest is handed back.
+    Yielded,
 }
 
 type Ended<T = ()> = Result<T, Stop>;
@@ -169,6 +171,7 @@ impl Node {
                 node: self.id.clone(),
                 builds: builds_digest(&titles::builds()),
                 ttl: self.world.shape.lease_ttl(),
+                room_bytes: u64::MAX,
                 steal: self.world.shape.splitting.steal(),
             };
             let (Answer::Taken { grant, draining }, _) = self.link.call(Request::Take(want)).await
@@ -191,6 +194,8 @@ struct Attempt {
     lease: Rc<Lease>,
     /// A unit may be claimed that nobody works on.
     unsure: Cell<bool>,
+    /// The rest goes back when what is in work is finished.
+    yields: Cell<bool>,
 }
 
 impl Attempt {
@@ -208,6 +213,7 @@ impl Attempt {
             grant,
             lease,
             unsure: Cell::new(false),
+            yields: Cell::new(false),
         });
         let ended = match select(pin!(attempt.work()), pin!(attempt.lost())).await {
             Either::Left((ended, _)) => ended,
@@ -217,7 +223,7 @@ impl Attempt {
         let told = match ended {
             Ok(()) if attempt.unsure.get() => Some(Request::Release(chunk.clone(), token)),
             Ok(()) | Err(Stop::Lost) => None,
-            Err(Stop::Drained) => Some(Request::Release(chunk.clone(), token)),
+            Err(Stop::Drained | Stop::Yielded) => Some(Request::Release(chunk.clone(), token)),
             Err(Stop::Failed(failure)) => Some(Request::Fail(chunk.clone(), token, failure)),
         };
         if let Some(told) = told {
@@ -250,6 +256,7 @@ impl Attempt {
         match answer {
             Answer::Claimed(Some(Claim::Unit(unit))) => Ok(Some(unit)),
             Answer::Claimed(Some(Claim::Drained)) => Ok(None),
+            Answer::Claimed(Some(Claim::Yield)) => Err(Stop::Yielded),
             Answer::Claimed(None) => {
                 self.unsure.set(true);
                 Ok(None)
@@ -268,6 +275,10 @@ impl Attempt {
                 match self.claim().await {
                     // What is in work is finished first.
                     Err(Stop::Drained) => Ok(None),
+                    Err(Stop::Yielded) => {
+                        self.yields.set(true);
+                        Ok(None)
+                    }
                     claimed => claimed,
                 }
             };
@@ -275,6 +286,9 @@ impl Attempt {
             before = Some(self.store(unit));
         }
         whole(before).await?;
+        if self.yields.get() {
+            return Err(Stop::Yielded);
+        }
         if self.node.drains.get() {
             return Err(Stop::Drained);
         }

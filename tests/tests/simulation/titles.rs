@@ -2,7 +2,7 @@
 //! each unit of work costs. Costs are drawn by name, so they do not depend on who asks when.
 
 use super::random::Random;
-use model::job::NewJob;
+use model::job::{NewJob, Urgency};
 use model::plan::{BuildIds, Plan, Ticket};
 use model::profile::Profile;
 use model::rendition::VideoCodec;
@@ -54,7 +54,8 @@ pub(crate) fn draw(number: u64, shortest: u32, longest: u32, random: &Random) ->
             title: format!("film-{number}").parse().expect("an identifier"),
             profile: "web".to_owned(),
             source_url: format!("file:///film-{number}.mkv"),
-            priority: [50, 50, 50, 90][random.between(0, 3) as usize],
+            urgency: Urgency::of([50, 50, 50, 90][random.between(0, 3) as usize]),
+            held_max: None,
             traceparent: String::new(),
         },
         segments,
@@ -78,7 +79,8 @@ impl Title {
             source_url: self.job.source_url.clone(),
             sidecars: Vec::new(),
             profile,
-            priority: self.job.priority,
+            urgency: self.job.urgency,
+            held_max: self.job.held_max,
             webhook_url: String::new(),
             traceparent: String::new(),
             accepted_at_ms: 0,

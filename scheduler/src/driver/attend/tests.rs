@@ -3,7 +3,7 @@
 use super::attend;
 use crate::config::Config;
 use crate::farm::Farm;
-use model::job::{NewJob, Phase};
+use model::job::{NewJob, Phase, Urgency};
 use model::plan::Ticket;
 use model::profile::Profile;
 use model::{JobId, layout};
@@ -34,7 +34,8 @@ async fn cancelled(farm: &Farm, id: &str) -> JobId {
         source_url: String::new(),
         sidecars: Vec::new(),
         profile: Profile::built_in("web").unwrap(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         webhook_url: WEBHOOK.to_owned(),
         traceparent: String::new(),
         accepted_at_ms: 0,
@@ -47,7 +48,8 @@ async fn cancelled(farm: &Farm, id: &str) -> JobId {
         title: ticket.title,
         profile: ticket.profile.name,
         source_url: String::new(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         traceparent: String::new(),
     };
     farm.store().submit(&job, &[]).await.unwrap();

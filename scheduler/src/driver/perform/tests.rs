@@ -3,7 +3,7 @@
 use super::report;
 use crate::config::Config;
 use crate::farm::Farm;
-use model::job::{JobRecord, NewJob, Phase};
+use model::job::{JobRecord, NewJob, Phase, Urgency};
 use model::layout;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,8 @@ async fn farm_with_a_failed_job() -> (Farm, JobRecord) {
         title: "bunny".parse().unwrap(),
         profile: "web".to_owned(),
         source_url: String::new(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         traceparent: String::new(),
     };
     store.submit(&job, &[]).await.unwrap();

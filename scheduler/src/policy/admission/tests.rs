@@ -17,7 +17,7 @@ fn a_bare_source_gets_defaults() {
     assert_eq!(admitted.title.as_str(), "big-buck-bunny-1-final");
     assert_eq!(admitted.tenant.as_str(), "default");
     assert_eq!(admitted.profile.name, "web");
-    assert_eq!(admitted.priority, PRIORITY_DEFAULT);
+    assert_eq!(u32::from(admitted.urgency.priority), PRIORITY_DEFAULT);
 }
 
 #[test]
@@ -81,6 +81,7 @@ fn what_is_wrong_is_named() {
         ("source_url", submission("s3://key:secret@bucket/a")),
         ("source_url", submission(&long)),
         ("priority", with(|s| s.priority = Some(101))),
+        ("deadline_ms", with(|s| s.deadline_ms = u64::MAX)),
         ("tenant", with(|s| s.tenant = "../up".to_owned())),
         ("title", with(|s| s.title = "A B".to_owned())),
         ("profile", with(|s| s.profile = "nope".to_owned())),

@@ -4,6 +4,7 @@ mod ladder;
 mod timing;
 mod whole;
 
+use model::job::Urgency;
 use model::plan::{BuildIds, Plan, Ticket};
 use model::profile::Profile;
 use model::source::AccessPoint;
@@ -107,7 +108,8 @@ fn ticket(profile: &str) -> Ticket {
         source_url: "file:///bunny.mkv".to_owned(),
         sidecars: Vec::new(),
         profile: Profile::built_in(profile).unwrap(),
-        priority: 50,
+        urgency: Urgency::of(50),
+        held_max: None,
         webhook_url: String::new(),
         traceparent: String::new(),
         accepted_at_ms: 0,

@@ -20,7 +20,7 @@ if ARGV[5] ~= '' and ARGV[5] ~= known[3] then
 end
 changed = add_tasks(ARGV[6], now) or changed
 if FINAL[to] and from ~= to then
-  redis.call('SREM', key.live, id)
+  redis.call('ZREM', key.live, id)
   -- Only a failed job keeps its chunks in the DLQ: only there a person can still do something.
   for _, task in ipairs(redis.call('LRANGE', key.tasks(id), 0, -1)) do
     for _, chunk_id in ipairs(chunk_ids(task)) do

@@ -1,6 +1,6 @@
 -- -> jobs, chunks queued, chunks held, units left, microseconds left, chunks dead
 local totals = redis.call('HMGET', key.totals, 'queued', 'units', 'micros')
 return {
-  redis.call('SCARD', key.live), tonumber(totals[1] or 0), redis.call('ZCARD', key.leases),
+  redis.call('ZCARD', key.live), tonumber(totals[1] or 0), redis.call('ZCARD', key.leases),
   tonumber(totals[2] or 0), tonumber(totals[3] or 0), redis.call('ZCARD', key.dead),
 }

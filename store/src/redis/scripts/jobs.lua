@@ -1,8 +1,8 @@
 -- number to start below or '', jobs wanted, jobs to look at, tenant or '', title or '', phases
--- between spaces or '' -> number of the last job looked at or '' at the end, then fields of jobs
+-- between spaces or '', 1 when none of them is final -> number of the last job looked at or '' at the end, then fields of jobs
 local wanted, look = tonumber(ARGV[2]), tonumber(ARGV[3])
 local start = ARGV[1] == '' and '+inf' or '(' .. ARGV[1]
-local ids = redis.call('ZRANGE', key.jobs, start, '-inf', 'BYSCORE', 'REV',
+local ids = redis.call('ZRANGE', ARGV[7] == '1' and key.live or key.jobs, start, '-inf', 'BYSCORE', 'REV',
   'LIMIT', 0, look, 'WITHSCORES')
 local found = { '' }
 for at = 1, #ids, 2 do

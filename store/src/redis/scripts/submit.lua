@@ -1,4 +1,5 @@
--- job id, its JSON, tenant, title, priority, traceparent, tasks as JSON, epoch, versions of an epoch
+-- job id, its JSON, tenant, title, priority, traceparent, tasks as JSON, epoch, versions of an epoch,
+-- deadline or '', rank without the number, most held chunks or ''
 -- -> 1 if new
 local job, now = ARGV[1], now_ms()
 if redis.call('EXISTS', key.job(job)) == 1 then return 0 end
@@ -8,9 +9,10 @@ local number = redis.call('INCR', key.accepted)
 redis.call('HSET', key.job(job), 'new', ARGV[2], 'tenant', ARGV[3], 'title', ARGV[4],
   'priority', ARGV[5], 'traceparent', ARGV[6], 'number', number, 'phase', 'probing',
   'failed_in', '', 'version', version, 'marked', version, 'failure', '', 'title_version', 0,
-  'accepted', now, 'changed', now, 'units', 0, 'units_done', 0, 'chunks', 0, 'dropped', 0)
+  'accepted', now, 'changed', now, 'units', 0, 'units_done', 0, 'chunks', 0, 'dropped', 0,
+  'deadline', ARGV[10], 'rank', rank_of(ARGV[11], number), 'held_max', ARGV[12], 'held', 0, 'paused', 0)
 redis.call('ZADD', key.jobs, number, job)
-redis.call('SADD', key.live, job)
+redis.call('ZADD', key.live, number, job)
 add_tasks(ARGV[7], now)
 mark(job, now)
 return 1

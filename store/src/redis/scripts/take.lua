@@ -1,39 +1,60 @@
 -- node, builds, lease time in ms, 1 to steal, epoch, chunks to look at, ms in which another node
--- counts as seen -> chunk, kind, next, stop, epoch, counter, attempts, traceparent; or nothing
-local node, look, now = ARGV[1], tonumber(ARGV[6]), now_ms()
-local offered = ARGV[2] == '' and { '' } or { '', ARGV[2] }
+-- counts as seen, room in bytes, grants of a tenant of which one is for its oldest job
+-- -> chunk, kind, next, stop, epoch, counter, attempts, traceparent; or nothing
+local node, now = ARGV[1], now_ms()
+local asks = {
+  node = node, builds = ARGV[2], room = tonumber(ARGV[8]), now = now, look = tonumber(ARGV[6]),
+  elsewhere = ARGV[7],
+}
 
 local function promote()
-  local due = redis.call('ZRANGE', key.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, look)
+  local due = redis.call('ZRANGE', key.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, asks.look)
   for _, id in ipairs(due) do
     local known = redis.call('HMGET', key.chunk(id), 'builds', 'place')
     redis.call('ZREM', key.delayed, id)
-    redis.call('ZADD', key.queue(known[1]), known[2], id)
+    enqueue(id, known[1], known[2])
+    rank_job(job_of(id))
   end
 end
 
-local function has_elsewhere(builds)
-  local others = redis.call('ZRANGE', key.able(builds), '+inf', '(' .. (now - ARGV[7]),
-    'BYSCORE', 'REV', 'LIMIT', 0, 2)
-  return (others[1] or node) ~= node or (others[2] or node) ~= node
+-- The chunk that the node was told to yield for.
+local function find_summoned()
+  local summons = redis.call('HGET', key.summons, node)
+  if not summons then return nil end
+  redis.call('HDEL', key.summons, node)
+  local until_ms, job = string.match(summons, '^(%d+) (.*)$')
+  return tonumber(until_ms) > now and find_of_job(asks, job) or nil
 end
 
--- The first chunk of the indexes that the node need not avoid.
-local function first_fit(index, is_elsewhere)
-  local best, best_score
-  for _, builds in ipairs(offered) do
-    for rank = 0, look - 1 do
-      local entry = redis.call('ZRANGE', index(builds), rank, rank, 'WITHSCORES')
-      local score = tonumber(entry[2])
-      if not score or (best and best_score <= score) then break end
-      local avoid = redis.call('HGET', key.chunk(entry[1]), 'avoid')
-      if avoid ~= node or not is_elsewhere(builds) then
-        best, best_score = entry[1], score
-        break
-      end
+local function find_in_order()
+  for _, tenant in ipairs(waiting_tenants(asks)) do
+    local grants = tonumber(redis.call('HGET', key.tenant(tenant), 'grants') or 0)
+    local is_turn = (grants + 1) % ARGV[9] == 0
+    for _, job in ipairs((is_turn and oldest_jobs or urgent_jobs)(asks, tenant)) do
+      local found = find_of_job(asks, job)
+      if found then return found end
     end
   end
-  return best
+end
+
+local function find_queued()
+  local found = find_summoned() or find_in_order()
+  if not found then return nil end
+  local tenant = key.tenant(redis.call('HGET', key.job(job_of(found)), 'tenant'))
+  redis.call('HINCRBY', tenant, 'grants', 1)
+  local served = tonumber(redis.call('HGET', tenant, 'served') or 0)
+  if served > tonumber(redis.call('GET', key.level) or 0) then redis.call('SET', key.level, served) end
+  return found
+end
+
+-- Whether a part of a held chunk may go to the node. It is held elsewhere, so there is an elsewhere for
+-- one that the node should avoid.
+local function may_split(_, id)
+  local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid')
+  if tonumber(known[1]) > asks.room or known[2] == node then return false end
+  local job = redis.call('HMGET', key.job(job_of(id)), 'paused', 'held', 'held_max', 'tenant')
+  local tenant = redis.call('HMGET', key.tenant(job[4]), 'held', 'held_max')
+  return job[1] ~= '1' and is_below(job[2], job[3]) and is_below(tenant[1], tenant[2])
 end
 
 -- Where the second half of the free units starts.
@@ -56,7 +77,7 @@ local function split(id)
   local half = {
     id = task .. '#' .. number, next = border, stop = victim.stop, left = taken, claimed = {},
     attempts = victim.attempts, room_attempts = victim.room_attempts, not_before = 0, avoid = '',
-    from = id, place = victim.place,
+    from = id, place = victim.place, bytes = victim.bytes,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
   }
   -- A victim has a claimed unit, so something is left of it.
@@ -71,7 +92,7 @@ local function grant(chunk)
   local epoch = math.max(ARGV[5], redis.call('GET', key.epoch) or 0)
   local counter = redis.call('INCR', key.grants)
   chunk.node, chunk.token, chunk.expires = node, epoch .. ':' .. counter, now + ARGV[3]
-  chunk.standing = 'held'
+  chunk.standing, chunk.begun = 'held', 0
   enter(chunk, now)
   local task = task_of(chunk.id)
   return {
@@ -82,13 +103,12 @@ end
 
 if not see(node, now) then return false end
 promote()
-local id = first_fit(key.queue, has_elsewhere)
+local id = find_queued()
 if id then
   local chunk = load_chunk(id)
   leave(chunk)
   return grant(chunk)
 end
--- A rich chunk is held elsewhere, so there is an elsewhere.
-id = ARGV[4] == '1' and first_fit(key.rich, function() return true end)
+id = ARGV[4] == '1' and first_fit(asks, key.rich, may_split)
 if id then return grant(split(id)) end
 return false

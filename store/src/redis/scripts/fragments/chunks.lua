@@ -3,7 +3,7 @@
 
 local CHUNK_NUMBERS = {
   'next', 'stop', 'left', 'attempts', 'room_attempts', 'not_before', 'expires', 'place', 'dead_at',
-  'micros',
+  'micros', 'bytes', 'begun',
 }
 
 local function load_chunk(id)
@@ -14,8 +14,6 @@ local function load_chunk(id)
   local claimed = {}
   for unit in string.gmatch(chunk.claimed, '%d+') do claimed[#claimed + 1] = tonumber(unit) end
   chunk.claimed = claimed
-  -- Chunks of an older farm do not have it.
-  chunk.room_attempts = chunk.room_attempts or 0
   chunk.id = id
   return chunk
 end
@@ -28,7 +26,7 @@ local function save_chunk(chunk)
     'not_before', chunk.not_before, 'avoid', chunk.avoid, 'node', chunk.node,
     'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
     'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,
-    'builds', chunk.builds, 'micros', chunk.micros)
+    'builds', chunk.builds, 'micros', chunk.micros, 'bytes', chunk.bytes, 'begun', chunk.begun)
 end
 
 -- Units that are neither claimed nor committed.
@@ -52,16 +50,23 @@ local function enrich(chunk)
   end
 end
 
+local function enqueue(id, builds, place)
+  local job = job_of(id)
+  redis.call('ZADD', key.queue(builds, job), place, id)
+  redis.call('SADD', key.queues(job), builds)
+end
+
 local function leave(chunk)
   weigh(chunk, -chunk.left)
   if chunk.standing == 'queued' then
-    redis.call('ZREM', key.queue(chunk.builds), chunk.id)
+    redis.call('ZREM', key.queue(chunk.builds, job_of(chunk.id)), chunk.id)
     redis.call('ZREM', key.delayed, chunk.id)
     redis.call('HINCRBY', key.totals, 'queued', -1)
   elseif chunk.standing == 'held' then
     redis.call('ZREM', key.leases, chunk.id)
     redis.call('ZREM', key.rich(chunk.builds), chunk.id)
     redis.call('SREM', key.holds(chunk.node), chunk.id)
+    count_held(job_of(chunk.id), -1)
   elseif chunk.standing == 'dead' then
     redis.call('ZREM', key.dead, chunk.id)
   end
@@ -73,17 +78,19 @@ local function enter(chunk, now)
     if chunk.not_before > now then
       redis.call('ZADD', key.delayed, chunk.not_before, chunk.id)
     else
-      redis.call('ZADD', key.queue(chunk.builds), chunk.place, chunk.id)
+      enqueue(chunk.id, chunk.builds, chunk.place)
     end
     redis.call('HINCRBY', key.totals, 'queued', 1)
   elseif chunk.standing == 'held' then
     redis.call('ZADD', key.leases, chunk.expires, chunk.id)
     redis.call('SADD', key.holds(chunk.node), chunk.id)
+    count_held(job_of(chunk.id), 1)
     enrich(chunk)
   elseif chunk.standing == 'dead' then
     redis.call('ZADD', key.dead, chunk.dead_at, chunk.id)
   end
   save_chunk(chunk)
+  rank_job(job_of(chunk.id))
 end
 
 -- Ends the lease, if there is one; claimed units are unclaimed. Committed units behind the cursor
@@ -107,6 +114,7 @@ end
 
 local function remove_chunk(chunk)
   leave(chunk)
+  rank_job(job_of(chunk.id))
   redis.call('DEL', key.chunk(chunk.id))
   redis.call('ZREM', key.chunks(task_of(chunk.id)), number_of(chunk.id))
 end

@@ -9,6 +9,8 @@ end
 
 local function job_of(task) return string.match(task, '^([^/]*)/') end
 local function task_of(chunk) return string.match(chunk, '^(.*)#%d+$') end
+-- Where a job stands among the jobs of its tenant: by urgency, then by age. Sorts as text.
+local function rank_of(urgency, number) return urgency .. string.format(' %020.0f', number) end
 local function number_of(chunk) return string.match(chunk, '#(%d+)$') end
 
 local FINAL = { published = true, rejected = true, failed = true, cancelled = true }

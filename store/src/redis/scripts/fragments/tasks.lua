@@ -27,16 +27,9 @@ local function finish_task(task, now)
   redis.call('DEL', key.waiting(task))
 end
 
--- 7 bits of priority, 26 of job, 20 of chunk: 53 bits, which a score holds exactly.
-local function place_of(priority, number, order)
-  local chunk = math.min(order, 2 ^ 20 - 1)
-  return (100 - priority) * 2 ^ 46 + math.min(number, 2 ^ 26 - 1) * 2 ^ 20 + chunk
-end
-
 -- Adds the chunks of a task, queued or parked.
 local function add_chunks(new, standing, now)
   local job = key.job(job_of(new.id))
-  local fields = redis.call('HMGET', job, 'priority', 'number')
   local order = redis.call('HINCRBY', job, 'chunks', #new.chunks) - #new.chunks
   for at, range in ipairs(new.chunks) do
     local number = at - 1
@@ -46,8 +39,8 @@ local function add_chunks(new, standing, now)
       left = range[2] - range[1], claimed = {}, attempts = 0, room_attempts = 0,
       not_before = 0, avoid = '', node = '', token = '', expires = 0, from = '',
       standing = standing, dead_at = 0,
-      place = place_of(math.min(fields[1], 100), tonumber(fields[2]), order + number),
-      failures = '', builds = new.builds, micros = new.micros,
+      place = order + number, begun = 0,
+      failures = '', builds = new.builds, micros = new.micros, bytes = new.bytes,
     }, now)
   end
 end
@@ -63,7 +56,7 @@ local function add_task(new, now)
   end
   redis.call('HSET', key.task(new.id), 'kind', new.kind,
     'state', waits == 0 and 'open' or 'blocked', 'units', new.units, 'units_done', 0,
-    'unit_seconds', new.unit_seconds, 'builds', new.builds, 'waits', waits,
+    'unit_seconds', new.unit_seconds, 'builds', new.builds, 'bytes', new.bytes, 'waits', waits,
     'after', table.concat(new.after, ' '), 'numbers', #new.chunks, 'dead', 0, 'failure', '')
   local job = job_of(new.id)
   local ended = FINAL[redis.call('HGET', key.job(job), 'phase')]

@@ -1,0 +1,10 @@
+-- job id, 1 or 0
+local id = ARGV[1]
+local known = redis.call('HMGET', key.job(id), 'phase', 'paused')
+if not known[1] then return not_found('job', id) end
+if FINAL[known[1]] then return conflict(id, 'job is ' .. known[1]) end
+if known[2] == ARGV[2] then return 1 end
+redis.call('HSET', key.job(id), 'paused', ARGV[2])
+rank_job(id)
+mark(id, now_ms())
+return 1

@@ -1,0 +1,221 @@
+//! The two backends decide alike: the same random operations get the same answers from both, so that
+//! what the simulation shows of one holds for the other.
+
+use super::fixture::{Fixture, elsewhere, encode, info, job, want};
+use crate::{Share, Steal, Want};
+use model::job::{NewJob, Phase, Urgency};
+use model::task::{Claim, Grant, NewTask};
+use std::time::Duration;
+
+const STEPS: u32 = 500;
+const SEEDS: u64 = 10;
+const TENANTS: [&str; 3] = ["acme", "beta", "gamma"];
+
+/// SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % u64::from(end)) as u32
+    }
+}
+
+struct Pair {
+    memory: Fixture,
+    redis: Fixture,
+    dice: Dice,
+    jobs: u32,
+    held: Vec<Grant>,
+}
+
+/// Does the same to both and holds their answers to be equal.
+macro_rules! both {
+    ($pair:ident, |$f:ident| $operation:expr) => {{
+        let $f = &$pair.memory;
+        let one = $operation;
+        let $f = &$pair.redis;
+        let other = $operation;
+        assert_eq!(one, other, "memory and Redis differ");
+        one
+    }};
+}
+
+impl Pair {
+    async fn submit(&mut self) {
+        let id = format!("j{:04}", self.jobs);
+        self.jobs += 1;
+        let new = NewJob {
+            tenant: TENANTS[self.dice.below(3) as usize].parse().unwrap(),
+            urgency: self.urgency(),
+            held_max: (self.dice.below(4) == 0).then_some(1 + self.dice.below(2)),
+            ..job(&id, 0)
+        };
+        let cut = 1 + self.dice.below(5);
+        let end = cut + 1 + self.dice.below(6);
+        let builds = info("n1").builds;
+        let task = NewTask {
+            unit_seconds: f64::from(1 + self.dice.below(40)),
+            builds: match self.dice.below(3) {
+                0 => model::node::builds_digest(&builds),
+                _ => String::new(),
+            },
+            slot_bytes: u64::from(self.dice.below(3)) << 33,
+            ..encode(&id, &[0..cut, cut..end])
+        };
+        both!(self, |f| f
+            .store
+            .submit(&new, std::slice::from_ref(&task))
+            .await
+            .unwrap());
+    }
+
+    fn urgency(&mut self) -> Urgency {
+        Urgency {
+            priority: [10, 50, 50, 90][self.dice.below(4) as usize],
+            deadline_ms: (self.dice.below(3) == 0).then(|| u64::from(self.dice.below(5))),
+        }
+    }
+
+    async fn take(&mut self) {
+        let node = format!("n{}", 1 + self.dice.below(4));
+        let builds = match self.dice.below(2) {
+            0 => String::new(),
+            _ => model::node::builds_digest(&info("n1").builds),
+        };
+        let ask = Want {
+            builds,
+            room_bytes: u64::from(1 + self.dice.below(3)) << 33,
+            ..want(&node, Steal::WhenIdle)
+        };
+        let granted = both!(self, |f| f.store.take(&ask).await.unwrap());
+        self.held.extend(granted);
+    }
+
+    async fn claim(&mut self) {
+        let Some(at) = self.pick() else { return };
+        let grant = self.held[at].clone();
+        let claimed = both!(self, |f| f
+            .store
+            .claim(&grant.chunk, grant.token)
+            .await
+            .ok());
+        match claimed {
+            Some(Claim::Unit(unit)) if self.dice.below(8) > 0 => {
+                both!(self, |f| f.commit(&grant, unit).await);
+            }
+            Some(Claim::Yield) => {
+                both!(self, |f| f
+                    .store
+                    .release(&grant.chunk, grant.token)
+                    .await
+                    .unwrap());
+                self.held.remove(at);
+            }
+            Some(Claim::Unit(_)) => {}
+            _ => {
+                self.held.remove(at);
+            }
+        }
+    }
+
+    fn pick(&mut self) -> Option<usize> {
+        let held = self.held.len() as u32;
+        (held > 0).then(|| self.dice.below(held) as usize)
+    }
+
+    async fn end_lease(&mut self) {
+        let Some(at) = self.pick() else { return };
+        let grant = self.held.remove(at);
+        if self.dice.below(2) == 0 {
+            both!(self, |f| f
+                .store
+                .release(&grant.chunk, grant.token)
+                .await
+                .unwrap());
+        } else {
+            both!(self, |f| f.fail(&grant, elsewhere()).await);
+        }
+    }
+
+    async fn change(&mut self) {
+        let any = format!("j{:04}", self.dice.below(self.jobs.max(1)));
+        let id = any.parse().unwrap();
+        match self.dice.below(5) {
+            0 => {
+                let urgency = self.urgency();
+                both!(self, |f| f.store.set_urgency(&id, urgency).await.is_ok());
+            }
+            1 | 2 => {
+                let paused = self.dice.below(3) == 0;
+                both!(self, |f| f.store.set_paused(&id, paused).await.is_ok());
+            }
+            3 => {
+                let tenant = TENANTS[self.dice.below(3) as usize].parse().unwrap();
+                let share = Share {
+                    weight: 1 + self.dice.below(3),
+                    held_max: (self.dice.below(2) == 0).then_some(1 + self.dice.below(4)),
+                };
+                both!(self, |f| f.store.set_share(&tenant, &share).await.is_ok());
+            }
+            _ => {
+                let end = crate::Advance {
+                    from: Phase::Probing,
+                    to: Phase::Cancelled,
+                    add: Vec::new(),
+                    failure: None,
+                    title_version: None,
+                };
+                both!(self, |f| f.store.advance(&id, &end).await.ok());
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        match self.dice.below(16) {
+            0..3 => self.submit().await,
+            3..7 => self.take().await,
+            7..13 => self.claim().await,
+            13 => self.end_lease().await,
+            14 => self.change().await,
+            _ => {
+                // No bound of the store is near a multiple of it: the clocks do not run in step.
+                let time = Duration::from_secs(7);
+                self.memory.pass(time).await;
+                self.redis.pass(time).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_and_redis_decide_alike() {
+    for seed in 0..SEEDS {
+        let Some(redis) = Fixture::redis().await else {
+            return;
+        };
+        let mut pair = Pair {
+            memory: Fixture::memory(),
+            redis,
+            dice: Dice(seed),
+            jobs: 0,
+            held: Vec::new(),
+        };
+        for node in ["n1", "n2", "n3"] {
+            let mut info = info(node);
+            info.memory_bytes = if node == "n3" { 1 << 33 } else { 1 << 35 };
+            both!(pair, |f| f.store.register(&info).await.unwrap());
+        }
+        for _ in 0..STEPS {
+            pair.step().await;
+        }
+        let depth = both!(pair, |f| f.store.depth().await.unwrap());
+        assert!(
+            pair.jobs > 20 && depth.chunks_queued > 0,
+            "seed {seed} did little"
+        );
+    }
+}
