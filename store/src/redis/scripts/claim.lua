@@ -35,7 +35,10 @@ end
 
 -- The first job of the same tenant that overtakes this one.
 local function find_urgent(asks, held)
-  for _, job in ipairs(urgent_jobs(asks, held[1])) do
+  local head = urgent_jobs(asks, held[1], 1)[1]
+  -- Nearly always nothing more urgent is queued.
+  if not head or not overtakes(head, held) then return nil end
+  for _, job in ipairs(urgent_jobs(asks, held[1], asks.look)) do
     if not overtakes(job, held) then return nil end
     if may_summon(asks, job) then return job end
   end
@@ -46,9 +49,11 @@ local function served_of(tenant) return tonumber(redis.call('HGET', key.tenant(t
 -- The first job of a tenant that is far behind this one.
 local function find_behind(asks, held)
   local border = served_of(held[1]) - ARGV[6]
-  for _, tenant in ipairs(waiting_tenants(asks)) do
+  local head = waiting_tenants(asks, 1)[1]
+  if not head or served_of(head) >= border then return nil end
+  for _, tenant in ipairs(waiting_tenants(asks, asks.look)) do
     if served_of(tenant) >= border then return nil end
-    for _, job in ipairs(urgent_jobs(asks, tenant)) do
+    for _, job in ipairs(urgent_jobs(asks, tenant, asks.look)) do
       if may_summon(asks, job) then return job end
     end
   end

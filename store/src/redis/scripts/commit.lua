@@ -29,6 +29,7 @@ local function shrink(chunk)
   weigh(chunk, -1)
   chunk.left = chunk.left - 1
   if chunk.left > 0 then
+    add_weights()
     save_chunk(chunk)
     if chunk.standing == 'held' then enrich(chunk) end
     return

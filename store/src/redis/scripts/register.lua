@@ -5,7 +5,7 @@ local known = redis.call('HMGET', key.node(node), 'draining', 'seen')
 local drains = known[1] == '1' and now - known[2] <= tonumber(ARGV[6])
 unable(node)
 redis.call('HSET', key.node(node), 'info', ARGV[2], 'builds', ARGV[3],
-  'draining', drains and 1 or 0, 'away', ARGV[7], 'memory', ARGV[8])
+  'seen', 0, 'draining', drains and 1 or 0, 'away', ARGV[7], 'memory', ARGV[8])
 see(node, now)
 local silent = redis.call('ZRANGE', key.seen, '-inf', now - ARGV[4], 'BYSCORE', 'LIMIT', 0, ARGV[5])
 for _, old in ipairs(silent) do

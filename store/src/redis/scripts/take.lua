@@ -13,8 +13,8 @@ local function promote()
     local known = redis.call('HMGET', key.chunk(id), 'builds', 'place')
     redis.call('ZREM', key.delayed, id)
     enqueue(id, known[1], known[2])
-    rank_job(job_of(id))
   end
+  rank_jobs()
 end
 
 -- The chunk that the node was told to yield for.
@@ -26,11 +26,12 @@ local function find_summoned()
   return tonumber(until_ms) > now and find_of_job(asks, job) or nil
 end
 
-local function find_in_order()
-  for _, tenant in ipairs(waiting_tenants(asks)) do
+-- Looks at so many tenants and jobs.
+local function find_in_order(most)
+  for _, tenant in ipairs(waiting_tenants(asks, most)) do
     local grants = tonumber(redis.call('HGET', key.tenant(tenant), 'grants') or 0)
     local is_turn = (grants + 1) % ARGV[9] == 0
-    for _, job in ipairs((is_turn and oldest_jobs or urgent_jobs)(asks, tenant)) do
+    for _, job in ipairs((is_turn and oldest_jobs or urgent_jobs)(asks, tenant, most)) do
       local found = find_of_job(asks, job)
       if found then return found end
     end
@@ -38,7 +39,8 @@ local function find_in_order()
 end
 
 local function find_queued()
-  local found = find_summoned() or find_in_order()
+  -- Nearly always the head of everything fits.
+  local found = find_summoned() or find_in_order(1) or find_in_order(asks.look)
   if not found then return nil end
   local tenant = key.tenant(redis.call('HGET', key.job(job_of(found)), 'tenant'))
   redis.call('HINCRBY', tenant, 'grants', 1)

@@ -32,12 +32,21 @@ end
 -- Units that are neither claimed nor committed.
 local function free_units(chunk) return chunk.left - #chunk.claimed end
 
--- Adds the work of `units` of a queued or held chunk to the totals.
+local unweighed = { units = 0, micros = 0 }
+
+-- Adds the work of `units` of a queued or held chunk to the totals, by the next `add_weights`.
 local function weigh(chunk, units)
-  if units ~= 0 and (chunk.standing == 'queued' or chunk.standing == 'held') then
-    redis.call('HINCRBY', key.totals, 'units', units)
-    redis.call('HINCRBY', key.totals, 'micros', string.format('%.0f', units * chunk.micros))
+  if chunk.standing == 'queued' or chunk.standing == 'held' then
+    unweighed.units = unweighed.units + units
+    unweighed.micros = unweighed.micros + units * chunk.micros
   end
+end
+
+local function add_weights()
+  for name, sum in pairs(unweighed) do
+    if sum ~= 0 then redis.call('HINCRBY', key.totals, name, string.format('%.0f', sum)) end
+  end
+  unweighed = { units = 0, micros = 0 }
 end
 
 -- Offers a held chunk to thieves while its holder is busy with a unit and others wait, richest first.
@@ -50,16 +59,10 @@ local function enrich(chunk)
   end
 end
 
-local function enqueue(id, builds, place)
-  local job = job_of(id)
-  redis.call('ZADD', key.queue(builds, job), place, id)
-  redis.call('SADD', key.queues(job), builds)
-end
-
 local function leave(chunk)
   weigh(chunk, -chunk.left)
   if chunk.standing == 'queued' then
-    redis.call('ZREM', key.queue(chunk.builds, job_of(chunk.id)), chunk.id)
+    dequeue(chunk.id, chunk.builds)
     redis.call('ZREM', key.delayed, chunk.id)
     redis.call('HINCRBY', key.totals, 'queued', -1)
   elseif chunk.standing == 'held' then
@@ -90,7 +93,8 @@ local function enter(chunk, now)
     redis.call('ZADD', key.dead, chunk.dead_at, chunk.id)
   end
   save_chunk(chunk)
-  rank_job(job_of(chunk.id))
+  add_weights()
+  rank_jobs()
 end
 
 -- Ends the lease, if there is one; claimed units are unclaimed. Committed units behind the cursor
@@ -114,7 +118,8 @@ end
 
 local function remove_chunk(chunk)
   leave(chunk)
-  rank_job(job_of(chunk.id))
+  add_weights()
+  rank_jobs()
   redis.call('DEL', key.chunk(chunk.id))
   redis.call('ZREM', key.chunks(task_of(chunk.id)), number_of(chunk.id))
 end

@@ -45,18 +45,18 @@ local function find_of_job(asks, job)
   return first_fit(asks, function(builds) return key.queue(builds, job) end, fits)
 end
 
--- The heads of the indexes in one order, each member once.
-local function merge(asks, index, read)
+-- So many heads of the indexes in one order, each member once.
+local function merge(asks, most, index, read)
   local entries, seen, members = {}, {}, {}
   for _, builds in ipairs(offered(asks)) do
-    for _, entry in ipairs(read(index(builds))) do entries[#entries + 1] = entry end
+    for _, entry in ipairs(read(index(builds), most)) do entries[#entries + 1] = entry end
   end
   table.sort(entries, function(one, other)
     if one[1] == other[1] then return one[2] < other[2] end
     return one[1] < other[1]
   end)
   for _, entry in ipairs(entries) do
-    if not seen[entry[2]] and #members < asks.look then
+    if not seen[entry[2]] and #members < most then
       seen[entry[2]] = true
       members[#members + 1] = entry[2]
     end
@@ -64,31 +64,30 @@ local function merge(asks, index, read)
   return members
 end
 
-local function by_score(asks)
-  return function(index)
-    local flat, entries = redis.call('ZRANGE', index, 0, asks.look - 1, 'WITHSCORES'), {}
-    for at = 1, #flat, 2 do entries[#entries + 1] = { tonumber(flat[at + 1]), flat[at] } end
-    return entries
+local function by_score(index, most)
+  local flat, entries = redis.call('ZRANGE', index, 0, most - 1, 'WITHSCORES'), {}
+  for at = 1, #flat, 2 do entries[#entries + 1] = { tonumber(flat[at + 1]), flat[at] } end
+  return entries
+end
+
+local function by_rank(index, most)
+  local entries = {}
+  for at, member in ipairs(redis.call('ZRANGE', index, 0, most - 1)) do
+    local rank, job = string.match(member, '^(%S+ %S+ %S+) (.*)$')
+    entries[at] = { rank, job }
   end
+  return entries
 end
 
 -- Tenants with something that may be granted, the one first that got the least.
-local function waiting_tenants(asks) return merge(asks, key.tenants, by_score(asks)) end
+local function waiting_tenants(asks, most) return merge(asks, most, key.tenants, by_score) end
 
 -- Jobs of the tenant with something that may be granted, the oldest first.
-local function oldest_jobs(asks, tenant)
-  return merge(asks, function(builds) return key.aged(builds, tenant) end, by_score(asks))
+local function oldest_jobs(asks, tenant, most)
+  return merge(asks, most, function(builds) return key.aged(builds, tenant) end, by_score)
 end
 
 -- Jobs of the tenant with something that may be granted, the most urgent first.
-local function urgent_jobs(asks, tenant)
-  local function read(index)
-    local entries = {}
-    for at, member in ipairs(redis.call('ZRANGE', index, 0, asks.look - 1)) do
-      local rank, job = string.match(member, '^(%S+ %S+ %S+) (.*)$')
-      entries[at] = { rank, job }
-    end
-    return entries
-  end
-  return merge(asks, function(builds) return key.urgent(builds, tenant) end, read)
+local function urgent_jobs(asks, tenant, most)
+  return merge(asks, most, function(builds) return key.urgent(builds, tenant) end, by_rank)
 end

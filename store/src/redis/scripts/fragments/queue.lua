@@ -1,6 +1,6 @@
 -- The order of what waits: tenants by the work that they got for their weight, their jobs by urgency
--- and by age, the chunks of a job in their order. After a chunk of a job came, went or changed hands,
--- `rank_job` brings the indexes in line.
+-- and by age, the chunks of a job in their order. When a job gets its first queued chunk, loses its last
+-- or comes to what it may hold, `rank_job` brings the indexes in line.
 
 local function add_served(tenant, served)
   redis.call('HSET', key.tenant(tenant), 'served', served)
@@ -63,14 +63,39 @@ local function unrank_job(job)
   end
 end
 
+-- Jobs that `rank_jobs` has to look at.
+local unranked = {}
+
+local function rank_jobs()
+  for job in pairs(unranked) do rank_job(job) end
+  unranked = {}
+end
+
 -- Counts the held chunks of a job and of its tenant.
 local function count_held(job, by)
-  local tenant = redis.call('HGET', key.job(job), 'tenant')
+  local known = redis.call('HMGET', key.job(job), 'tenant', 'held_max')
   redis.call('HINCRBY', key.job(job), 'held', by)
-  redis.call('HINCRBY', key.tenant(tenant), 'held', by)
-  local most = redis.call('HGET', key.tenant(tenant), 'held_max')
+  redis.call('HINCRBY', key.tenant(known[1]), 'held', by)
+  if known[2] and known[2] ~= '' then unranked[job] = true end
+  local most = redis.call('HGET', key.tenant(known[1]), 'held_max')
   if not most or most == '' then return end
-  for _, builds in ipairs(redis.call('SMEMBERS', key.waits(tenant))) do
-    rank_tenant(tenant, builds)
+  for _, builds in ipairs(redis.call('SMEMBERS', key.waits(known[1]))) do
+    rank_tenant(known[1], builds)
   end
+end
+
+local function enqueue(id, builds, place)
+  local job = job_of(id)
+  local queue = key.queue(builds, job)
+  redis.call('ZADD', queue, place, id)
+  if redis.call('ZCARD', queue) == 1 then
+    redis.call('SADD', key.queues(job), builds)
+    unranked[job] = true
+  end
+end
+
+local function dequeue(id, builds)
+  local job = job_of(id)
+  redis.call('ZREM', key.queue(builds, job), id)
+  if redis.call('EXISTS', key.queue(builds, job)) == 0 then unranked[job] = true end
 end
