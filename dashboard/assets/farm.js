@@ -114,6 +114,8 @@ function draw(farm) {
   follow(by("jobs"), farm.jobs, (one) => one.job.id, newJob, (box, one) => drawJob(box, one, { now: farm.now_ms, act }));
   hide(by("no-jobs"), farm.jobs.length > 0);
   hide(by("legend"), farm.jobs.length === 0);
+  text(by("more-reviews-count"), plural(farm.more_reviews || 0, "more job waits", "more jobs wait"));
+  hide(by("more-reviews"), !farm.more_reviews);
   hide(by("more-jobs"), !farm.more_jobs);
   follow(by("nodes"), farm.nodes, (node) => node.info.id, newNode, (row, node) => drawNode(row, node, farm, titles));
   hide(by("node-table"), farm.nodes.length === 0);

@@ -119,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn the_farm_page_has_all_parts_that_its_script_fills() {
+        let page = include_str!("../assets/farm.html");
+        let script = include_str!("../assets/farm.js");
+        let named = script.split("by(\"").skip(1);
+        let ids: Vec<_> = named.filter_map(|part| part.split('"').next()).collect();
+        assert!(ids.contains(&"more-reviews"), "{ids:?}");
+        for id in ids {
+            assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+        }
+    }
+
+    #[test]
     fn nothing_from_outside_can_become_markup() {
         let own = FILES.iter().filter(|(path, ..)| !path.ends_with("hls.js"));
         for (path, _, body) in own {

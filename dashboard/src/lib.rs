@@ -5,6 +5,7 @@ mod assets;
 mod live;
 mod origin;
 mod player;
+mod reviews;
 mod snapshot;
 mod strip;
 

@@ -1,7 +1,8 @@
 //! What the farm page is told: the farm at one moment, small enough to be sent every second. A job of
 //! many hours has thousands of segments; a page gets a strip of a few hundred cells for each task. Of
-//! many jobs it gets those that a person or a node is busy with, and then the newest.
+//! many jobs it gets those that wait longest for a person, those that nodes hold, and then the newest.
 
+use crate::reviews::Reviews;
 use crate::strip::Strip;
 use model::job::{JobFilter, JobRecord, Phase};
 use model::node::NodeRecord;
@@ -9,11 +10,12 @@ use model::qc::Verdict;
 use model::{ChunkId, Failure, JobId, NodeId};
 use scheduler::{Capacity, Handle, JobDetail, PlanSummary};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Jobs on the page; the rest is in `magpie jobs`.
-const JOBS_SHOWN: usize = 30;
+const JOBS_SHOWN: u32 = 30;
 
 /// Of them, those that wait for a person and those that nodes hold: so many each, so that the newest
 /// always have room.
@@ -34,6 +36,8 @@ pub(crate) struct Snapshot {
     jobs: Vec<Arc<Job>>,
     /// The listing of jobs goes on where the page ends.
     more_jobs: bool,
+    /// Jobs that wait for a person and that the page does not show.
+    more_reviews: usize,
     dead: Vec<Dead>,
     /// Dead chunks that the page does not show.
     more_dead: usize,
@@ -67,6 +71,7 @@ struct Attempt {
 /// Looks at the farm again and again, and keeps what cannot change between two looks.
 pub(crate) struct Looker {
     handle: Handle,
+    reviews: Reviews,
     /// Ended jobs with the version they had: reading one anew costs storage requests.
     ended: HashMap<JobId, (u64, Arc<Job>)>,
 }
@@ -76,6 +81,7 @@ impl Looker {
     pub(crate) fn new(handle: Handle) -> Self {
         Self {
             handle,
+            reviews: Reviews::default(),
             ended: HashMap::new(),
         }
     }
@@ -103,19 +109,16 @@ impl Looker {
             nodes,
             jobs,
             more_jobs,
+            more_reviews: self.reviews.left_out(&listed),
             dead,
             more_dead,
         })
     }
 
     /// The jobs that are shown, and whether there are more.
-    async fn listed(&self, nodes: &[NodeRecord]) -> scheduler::Result<(Vec<JobRecord>, bool)> {
-        let limit = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let review = JobFilter {
-            phases: vec![Phase::Review],
-            ..JobFilter::default()
-        };
-        let mut listed = self.handle.jobs(&review, "", limit(BUSY_SHOWN)).await?.jobs;
+    async fn listed(&mut self, nodes: &[NodeRecord]) -> scheduler::Result<(Vec<JobRecord>, bool)> {
+        let waiting = self.reviews.look(&self.handle).await?;
+        let mut listed: Vec<_> = waiting.iter().take(BUSY_SHOWN).cloned().collect();
         for id in held(nodes) {
             if listed.iter().any(|known| known.id == id) {
                 continue;
@@ -126,16 +129,14 @@ impl Looker {
                 Err(error) => tracing::debug!(job_id = %id, %error, "a held job is not shown"),
             }
         }
-        let newest = self
-            .handle
-            .jobs(&JobFilter::default(), "", limit(JOBS_SHOWN))
-            .await?;
+        let all = JobFilter::default();
+        let newest = self.handle.jobs(&all, "", JOBS_SHOWN).await?;
         let mut more = !newest.next.is_empty();
         for record in newest.jobs {
             if listed.iter().any(|known| known.id == record.id) {
                 continue;
             }
-            if listed.len() == JOBS_SHOWN {
+            if listed.len() == JOBS_SHOWN as usize {
                 more = true;
                 break;
             }
@@ -207,6 +208,10 @@ impl From<JobDetail> for Job {
     fn from(detail: JobDetail) -> Self {
         let mut verdict = detail.verdict;
         if let Some(verdict) = &mut verdict {
+            // What has to be judged comes before what is only noted, each in order of time.
+            verdict
+                .findings
+                .sort_by_key(|finding| Reverse(finding.action));
             verdict.findings.truncate(FINDINGS_SHOWN);
         }
         Self {
@@ -218,3 +223,6 @@ impl From<JobDetail> for Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
