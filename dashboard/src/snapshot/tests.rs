@@ -38,7 +38,8 @@ impl Farm {
             title: id.parse().unwrap(),
             profile: "web".to_owned(),
             source_url: String::new(),
-            priority: 50,
+            urgency: model::job::Urgency::of(50),
+            held_max: None,
             traceparent: String::new(),
         };
         self.store.submit(&job, &[]).await.unwrap();
