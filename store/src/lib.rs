@@ -239,7 +239,7 @@ pub trait Store: Send + Sync + 'static {
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
 
     /// Leads a failed job back to the phase it failed in: its dead chunks are queued again with no
-    /// attempts counted. [`Error::Conflict`] when the job has not failed, so also on a repetition, and
+    /// attempts counted, and it is not paused. [`Error::Conflict`] when the job has not failed, so also on a repetition, and
     /// when one of its dead chunks was dropped.
     async fn revive(&self, job: &JobId) -> Result<()>;
 

@@ -134,6 +134,7 @@ impl Handle {
         // The report goes first: a job without one is brought back by a recovery, which is what a
         // retry asks for, and one with a stale report would not be.
         farm.storage().delete(&layout::report(job)).await?;
+        self.note_going_on(job).await?;
         if let Err(error) = farm.store().revive(job).await {
             report(farm, &record).await?;
             return Err(error.into());
@@ -160,6 +161,7 @@ impl Handle {
         keep(farm.storage(), &ticket.title, &ticket.tenant).await?;
         reopen(farm.storage(), job, &ticket.title, settled).await?;
         farm.storage().delete(&layout::report(job)).await?;
+        self.note_going_on(job).await?;
         renew_epoch(farm).await?;
         // One that has ended is known from its report, or a recovery has just made it so.
         while enter(farm, &ticket).await? == Submitted::Exists {

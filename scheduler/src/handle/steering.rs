@@ -46,6 +46,19 @@ impl Handle {
         Ok(record)
     }
 
+    /// Notes that a job which is led back is not paused any more.
+    pub(super) async fn note_going_on(&self, job: &JobId) -> Result<()> {
+        let path = layout::steering(job);
+        let known: Option<Steering> = self.farm.storage().find_json(&path).await?;
+        match known.filter(|known| known.paused) {
+            Some(Steering { urgency, .. }) => {
+                let paused = false;
+                self.note(job, Steering { urgency, paused }).await
+            }
+            None => Ok(()),
+        }
+    }
+
     async fn note(&self, job: &JobId, steering: Steering) -> Result<()> {
         let path = layout::steering(job);
         Ok(self.farm.storage().put_json(&path, &steering).await?)

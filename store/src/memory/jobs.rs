@@ -257,6 +257,7 @@ impl State {
         job.record.phase = phase;
         job.record.failed_in = None;
         job.record.failure = None;
+        job.record.paused = false;
         for task in job.tasks.values_mut() {
             if task.state == TaskState::Dead {
                 task.state = TaskState::Open;

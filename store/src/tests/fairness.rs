@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, SECOND, elsewhere, encode, info, job, run, want};
 use crate::{LEAD_SECONDS, OLDEST_TURN, Share, Steal, Want};
 use model::JobId;
-use model::job::{NewJob, Urgency};
+use model::job::{NewJob, Phase, Urgency};
 use model::task::{Claim, Grant, NewTask};
 
 fn urgency(priority: u8, deadline_ms: Option<u64>) -> Urgency {
@@ -241,6 +241,15 @@ pub(super) async fn a_paused_job_rests_until_it_goes_on(f: &Fixture) {
     f.store.set_paused(&id, false).await.unwrap();
     let grant = f.take("n1").await.unwrap();
     assert_eq!(f.claim(&grant).await, Claim::Unit(0));
+    f.store.set_paused(&id, true).await.unwrap();
+    f.step(&id, Phase::Probing, Phase::Failed, vec![]).await;
+    assert!(
+        f.store.set_paused(&id, false).await.is_err(),
+        "it has ended"
+    );
+    f.store.revive(&id).await.unwrap();
+    assert!(!f.store.job(&id).await.unwrap().paused, "a retry goes on");
+    assert!(f.take("n1").await.is_some());
 }
 
 pub(super) async fn a_chunk_is_offered_where_there_is_room(f: &Fixture) {

@@ -6,6 +6,7 @@ mod bell;
 mod bound;
 mod driver;
 mod executor;
+mod fairness;
 mod ledger;
 mod link;
 mod makespan;
@@ -13,6 +14,7 @@ mod memory;
 mod mutant;
 mod mutants;
 mod node;
+mod people;
 mod random;
 mod reaper;
 mod service;
@@ -60,12 +62,13 @@ fn assert_clean(outcome: &Outcome) {
 fn sweep(seeds: std::ops::Range<u64>) {
     let started = Instant::now();
     let (count, mut events, mut phases) = (seeds.end - seeds.start, 0, BTreeMap::new());
-    let (mut steals, mut adopted, mut expired, mut buried) = (0, 0, 0, 0);
+    let (mut steals, mut yields, mut adopted, mut expired, mut buried) = (0, 0, 0, 0, 0);
     for seed in seeds {
         let outcome = run(&Shape::troubled(seed), None);
         assert_clean(&outcome);
         events += outcome.counts.events;
         steals += outcome.counts.steals;
+        yields += outcome.counts.yields;
         adopted += outcome.counts.adopted;
         expired += outcome.counts.expired;
         buried += outcome.counts.buried;
@@ -74,7 +77,7 @@ fn sweep(seeds: std::ops::Range<u64>) {
         }
     }
     say(&format!(
-        "{count} seeds, {events} events, {steals} steals, {adopted} late commits adopted, {expired} \
+        "{count} seeds, {events} events, {steals} steals, {yields} yields, {adopted} late commits adopted, {expired} \
          leases expired, {buried} chunks given up, jobs {phases:?}, {:.1} s",
         started.elapsed().as_secs_f64()
     ));

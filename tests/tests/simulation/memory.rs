@@ -3,12 +3,12 @@
 use super::random::Fnv;
 use model::job::Phase;
 use model::task::{Claim, Committed, Grant, NewTask, Token};
-use model::{ChunkId, FailureKind, JobId, NodeId, TaskId};
+use model::{ChunkId, FailureKind, JobId, NodeId, TaskId, TenantId};
 use scheduler::policy::retry::{ATTEMPTS_MAX, ROOM_ATTEMPTS_MAX, Tried};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hasher;
-use store::{Counts as CountsAs, Disposition, Want};
+use store::{Counts as CountsAs, Disposition, Share, Want};
 
 /// A lease as it was handed out.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ pub(super) struct Memory {
     /// Chunks that the policy gave up.
     pub(super) buried: BTreeSet<ChunkId>,
     pub(super) draining: BTreeSet<NodeId>,
+    pub(super) tenants: BTreeMap<JobId, TenantId>,
+    pub(super) shares: BTreeMap<TenantId, Share>,
+    /// Expected seconds of the units that were claimed.
+    pub(super) served: BTreeMap<TenantId, f64>,
     /// What each chunk has met since its holder last committed a unit.
     pub(super) tried: BTreeMap<ChunkId, Tried>,
     /// Chunks that came from a split.
@@ -47,6 +51,7 @@ pub(crate) struct Counts {
     pub(crate) events: u64,
     pub(crate) grants: u64,
     pub(crate) steals: u64,
+    pub(crate) yields: u64,
     pub(crate) accepted: u64,
     pub(crate) adopted: u64,
     pub(crate) already: u64,
@@ -182,6 +187,7 @@ impl Memory {
         let Claim::Unit(unit) = claim else {
             let lost = claim == Claim::Lost;
             self.counts.lost += u64::from(lost);
+            self.counts.yields += u64::from(claim == Claim::Yield);
             // A chunk is gone with its last unit, which its holder may not know yet.
             let finished = self.is_done(&chunk.task) || self.has_ended(&chunk.task.job);
             let whole = self
@@ -193,6 +199,10 @@ impl Memory {
             });
             return;
         };
+        let job = &chunk.task.job;
+        if let (Some(tenant), Some(task)) = (self.tenants.get(job), self.tasks.get(&chunk.task)) {
+            *self.served.entry(tenant.clone()).or_default() += task.unit_seconds;
+        }
         self.hold(alive, || {
             format!("a stale token claimed unit {unit} of {chunk}")
         });

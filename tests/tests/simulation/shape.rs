@@ -3,7 +3,7 @@
 use super::random::Random;
 use model::plan::Plan;
 use std::time::Duration;
-use store::Steal;
+use store::{Share, Steal};
 
 /// How work is cut and moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub(crate) struct Shape {
     pub(crate) heartbeat: Duration,
     pub(crate) splitting: Splitting,
     pub(crate) troubles: Option<Troubles>,
+    /// What tenants get, where that is not the usual.
+    pub(crate) shares: Vec<(&'static str, Share)>,
     pub(crate) look_each: u64,
 }
 
@@ -120,6 +122,7 @@ impl Shape {
             heartbeat: Duration::from_secs(2),
             splitting: Splitting::Stolen,
             troubles: None,
+            shares: Vec::new(),
             look_each: 1,
         }
     }

@@ -16,6 +16,9 @@ use scheduler::policy::plan::plan;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Who submits.
+pub(crate) const TENANTS: [&str; 3] = ["acme", "beta", "gamma"];
+
 const FRAMES_PER_SECOND: Rational = Rational::whole(25);
 
 /// What a submitter sends and a probe would find.
@@ -50,7 +53,9 @@ pub(crate) fn draw(number: u64, shortest: u32, longest: u32, random: &Random) ->
     Title {
         job: NewJob {
             id: job_id(number),
-            tenant: "acme".parse().expect("an identifier"),
+            tenant: TENANTS[(number % 3) as usize]
+                .parse()
+                .expect("an identifier"),
             title: format!("film-{number}").parse().expect("an identifier"),
             profile: "web".to_owned(),
             source_url: format!("file:///film-{number}.mkv"),

@@ -5,18 +5,19 @@
 use super::executor::at_once;
 use super::ledger;
 use super::memory::{Counts, Memory};
-use model::job::{JobRecord, NewJob, Phase};
+use model::job::{JobRecord, NewJob, Phase, Urgency};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
-use model::{ChunkId, Failure, JobId, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{
     Advance, Attention, Clock, Disposition, Expired, ManualClock, QueueDepth, Renewed, Result,
-    Store, Want,
+    Share, Store, Want,
 };
 
 /// The store as everybody in the simulation sees it.
@@ -96,6 +97,7 @@ impl Witness {
         memory.log(&("submit", &job.id));
         memory.hold(submitted.is_ok(), || format!("{} is refused", job.id));
         memory.phases.insert(job.id.clone(), Phase::Probing);
+        memory.tenants.insert(job.id.clone(), job.tenant.clone());
         for task in tasks {
             memory.tasks.insert(task.id.clone(), task.clone());
         }
@@ -162,8 +164,62 @@ impl Witness {
         let mut memory = self.memory();
         memory.granted(want, &grant);
         drop(memory);
+        self.look_at_limits(&grant.chunk);
         self.look(&grant.chunk.task.job);
         Some(grant)
+    }
+
+    /// Nothing of a paused job is granted, and no tenant holds more than it may.
+    fn look_at_limits(&self, chunk: &ChunkId) {
+        let mut memory = self.memory();
+        let record = at_once(self.inner.job(&chunk.task.job));
+        let paused = record.as_ref().is_ok_and(|job| job.paused);
+        memory.hold(!paused, || format!("{chunk} of a paused job is granted"));
+        let Ok(record) = record else { return };
+        let share = memory.shares.get(&record.tenant);
+        let Some(most) = share.and_then(|share| share.held_max) else {
+            return;
+        };
+        let of_tenant = |(_, tenant): &(&JobId, &TenantId)| **tenant == record.tenant;
+        let jobs = memory.tenants.iter().filter(of_tenant);
+        let tasks = jobs.flat_map(|(job, _)| at_once(self.inner.tasks(job)).unwrap_or_default());
+        let chunks = tasks.flat_map(|task| task.chunks);
+        let held = chunks.filter(|chunk| chunk.lease.is_some()).count();
+        memory.hold(held <= most as usize, || {
+            format!("{} holds {held} chunks, it may hold {most}", record.tenant)
+        });
+    }
+
+    pub(crate) fn set_paused(&self, job: &JobId, paused: bool) {
+        // Refused when it ended meanwhile.
+        let _ = at_once(self.inner.set_paused(job, paused));
+        self.memory().log(&("paused", job, paused));
+    }
+
+    pub(crate) fn set_urgency(&self, job: &JobId, urgency: Urgency) {
+        // Refused when it did not arrive yet.
+        let _ = at_once(self.inner.set_urgency(job, urgency));
+        self.memory().log(&("urgency", job, urgency));
+    }
+
+    pub(crate) fn set_share(&self, tenant: &TenantId, share: Share) {
+        let set = at_once(self.inner.set_share(tenant, &share));
+        let mut memory = self.memory();
+        memory.log(&("share", tenant, share));
+        memory.hold(set.is_ok(), || format!("the share of {tenant} is refused"));
+        memory.shares.insert(tenant.clone(), share);
+    }
+
+    /// Expected seconds of the units that each tenant claimed.
+    pub(crate) fn served(&self) -> BTreeMap<TenantId, f64> {
+        self.memory.borrow().served.clone()
+    }
+
+    /// Expected seconds of the longest unit.
+    pub(crate) fn longest_unit(&self) -> f64 {
+        let memory = self.memory.borrow();
+        let seconds = memory.tasks.values().map(|task| task.unit_seconds);
+        seconds.fold(0.0, f64::max)
     }
 
     /// A half has met what the chunk has met that it was split from.

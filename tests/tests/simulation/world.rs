@@ -8,7 +8,7 @@ use super::random::Random;
 use super::shape::Shape;
 use super::titles::{self, Costs, Title};
 use super::witness::Witness;
-use super::{bound, driver, node, reaper, trouble};
+use super::{bound, driver, node, people, reaper, trouble};
 use model::job::{Phase, ReviewAnswer};
 use model::plan::Plan;
 use model::qc::Verdict;
@@ -130,6 +130,26 @@ impl World {
 
 /// Runs a farm until its jobs have ended, or until something does not hold.
 pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
+    let world = start(shape, mutant);
+    let jobs = shape.jobs as usize;
+    let stop = || !world.store.is_clean() || world.ended.borrow().len() == jobs;
+    world.executor.run(START_MS + HORIZON_MS, stop);
+    let after_ms = world.executor.now_ms() + AFTERMATH_MS;
+    if shape.troubles.is_some() {
+        world.executor.run(after_ms, || !world.store.is_clean());
+    }
+    close(&world)
+}
+
+/// Runs a farm until it has come so far.
+pub(crate) fn run_until(shape: &Shape, is_there: impl Fn(&World) -> bool) -> Rc<World> {
+    let world = start(shape, None);
+    let stop = || !world.store.is_clean() || is_there(&world);
+    world.executor.run(START_MS + HORIZON_MS, stop);
+    world
+}
+
+fn start(shape: &Shape, mutant: Option<Mutant>) -> Rc<World> {
     let clock = Arc::new(ManualClock::new(START_MS));
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
     let store = match mutant {
@@ -149,6 +169,10 @@ pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
         ended: RefCell::default(),
         plans: RefCell::default(),
     });
+    for (tenant, share) in &shape.shares {
+        let tenant = tenant.parse().expect("an identifier");
+        world.store.set_share(&tenant, *share);
+    }
     submit(&world);
     for replica in 0..shape.replicas {
         driver::start(&world, replica);
@@ -158,14 +182,8 @@ pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
         node::start(&world, number);
     }
     trouble::start(&world);
-    let jobs = shape.jobs as usize;
-    let stop = || !world.store.is_clean() || world.ended.borrow().len() == jobs;
-    world.executor.run(START_MS + HORIZON_MS, stop);
-    let after_ms = world.executor.now_ms() + AFTERMATH_MS;
-    if shape.troubles.is_some() {
-        world.executor.run(after_ms, || !world.store.is_clean());
-    }
-    close(&world)
+    people::start(&world);
+    world
 }
 
 fn submit(world: &Rc<World>) {
