@@ -11,7 +11,7 @@ mkdir -p "$out"
 case $settings in
 usual) x264=(-g "$gop" -keyint_min "$gop" -sc_threshold 0) ;;
 same) x264=(-forced-idr 1 -x264-params
-    "keyint=infinite:min-keyint=100000:force-cfr=1:stitchable=1:cpu-independent=1:vbv-init=0.5:zones=0,0,b=1.4") ;;
+    "keyint=infinite:min-keyint=100000:force-cfr=1:stitchable=1:cpu-independent=1:vbv-init=0.7:zones=0,0,b=1.4") ;;
 *) echo "ladder.sh: settings are usual or same, not $settings" >&2 && exit 2 ;;
 esac
 filters="[0:v]split=$#"

@@ -117,7 +117,7 @@ def x264_parameters(rendition, changes=()):
         "min-keyint": 100000,
         "vbv-maxrate": max(rate["maxrate_bps"] // 1000, 1),
         "vbv-bufsize": max(rate["buffer_bits"] // 1000, 1),
-        "vbv-init": 0.5,
+        "vbv-init": 0.7,
         "keyint": "infinite", "open-gop": 0, "force-cfr": 1, "stitchable": 1,
         "cpu-independent": 1, "nal-hrd": "none", "zones": "0,0,b=1.4",
     }

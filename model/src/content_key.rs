@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// Raised whenever the code changes bytes that no build id covers: filters, muxing, rate control.
-pub const PIPELINE_REVISION: u32 = 4;
+pub const PIPELINE_REVISION: u32 = 5;
 
 #[derive(Serialize)]
 struct Common<'a> {

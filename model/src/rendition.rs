@@ -94,6 +94,11 @@ pub struct Rendition {
     pub threads: u32,
 }
 
+/// How full the decoder's buffer is before the first picture of a segment, and must be again after its
+/// last, in thousandths: then segments of any encodes may follow each other. With less, a segment where
+/// the cap binds starts with fewer bits than a running encoder has.
+pub const BUFFER_START_PERMILLE: u16 = 700;
+
 /// Capped constant quality: the quality decides, the cap and the buffer bound the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RateControl {

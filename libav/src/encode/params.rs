@@ -6,13 +6,11 @@
 //! second IDR, and x264 is told to be stitchable (else CRF changes the PPS).
 
 use crate::encode::settings::{VideoEncoderKind, VideoEncoderSettings};
+use model::rendition::BUFFER_START_PERMILLE;
 
 /// Pictures between IDRs at least. x264 caps this at half of the (infinite) maximum; it is far
 /// beyond the longest segment.
 const NEVER_PICTURES: &str = "100000";
-
-/// How full the decoder's buffer is before the first picture, the same for every segment.
-const BUFFER_START: &str = "0.5";
 
 /// The value for libav's option `x264-params` or `x265-params`.
 pub(super) fn parameters(settings: &VideoEncoderSettings) -> String {
@@ -46,7 +44,10 @@ fn rate(settings: &VideoEncoderSettings) -> Vec<(String, String)> {
                 "vbv-bufsize",
                 &(settings.buffer_bits / 1000).max(1).to_string(),
             ),
-            ("vbv-init", BUFFER_START),
+            (
+                "vbv-init",
+                &(f64::from(BUFFER_START_PERMILLE) / 1000.0).to_string(),
+            ),
         ]));
     }
     list

@@ -45,7 +45,7 @@ pub struct VideoEncoderSettings {
     pub quality_centi: u32,
     /// Highest rate into the decoder's buffer.
     pub maxrate_bps: u64,
-    /// Size of the decoder's buffer; it is half full before the first picture.
+    /// Size of the decoder's buffer.
     pub buffer_bits: u64,
     /// The library's own name of a preset, such as `medium`.
     pub preset: String,

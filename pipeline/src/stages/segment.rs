@@ -7,16 +7,12 @@ use crate::output::sha256;
 use model::content_key;
 use model::facts::{CodecConfig as ConfigFacts, SegmentFacts};
 use model::plan::{Plan, RenditionGroup, VideoPlan};
-use model::rendition::{RateControl, Rendition, VideoCodec};
+use model::rendition::{BUFFER_START_PERMILLE, RateControl, Rendition, VideoCodec};
 use package::CodecConfig;
 use package::cmaf::write::{Sample, Segment, media_segment};
 use package::codec_config::{NalCodec, annexb_to_length_prefixed, av1_strip_temporal_delimiters};
 
 const STAGE: &str = "segment";
-
-/// How full the buffer is before the first picture of a segment, and must be again after its last, in
-/// thousandths: then segments of any encodes may follow each other.
-const BORDER_PERMILLE: i64 = 500;
 
 /// What the decoder's buffer comes to (H.264 Annex C, one leak at the highest rate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +34,7 @@ impl Fit {
         let num = i128::from(rendition.frame_rate.num());
         let capacity = i128::from(rate.buffer_bits) * num;
         let fill = i128::from(rate.maxrate_bps) * i128::from(rendition.frame_rate.den());
-        let border = capacity * i128::from(BORDER_PERMILLE) / 1000;
+        let border = capacity * i128::from(BUFFER_START_PERMILLE) / 1000;
         let mut level = border;
         let mut lowest = level;
         for &bits in bits {
