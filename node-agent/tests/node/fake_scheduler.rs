@@ -76,6 +76,13 @@ pub(crate) struct State {
     /// Most units of a chunk that were claimed and not committed at a time.
     pub(crate) claimed_max: usize,
     pub(crate) releases: u32,
+    /// Distance of heartbeats that nodes are told, or none for a short one.
+    pub(crate) heartbeat_ms: Option<u64>,
+    pub(crate) renewals: u32,
+    /// Whether each renewal is answered at once with the wish for another.
+    pub(crate) wants_renewals: bool,
+    /// Commits of a lease that was lost.
+    pub(crate) adopted: u32,
     /// Whether each request for work wished to steal, in order.
     pub(crate) takes: Vec<bool>,
     /// Requests for work that wait for an answer, and the most that ever did.
@@ -103,6 +110,18 @@ impl State {
         } else {
             Err(Status::not_found("unknown node"))
         }
+    }
+
+    fn renew(&mut self, leases: &[v1::HeldLease]) -> Result<v1::RenewResponse, Status> {
+        let mut held = Vec::new();
+        for lease in leases {
+            held.push(self.find(&lease.chunk)?.holds(lease.token));
+        }
+        Ok(v1::RenewResponse {
+            again: self.wants_renewals || held.contains(&false),
+            held,
+            draining: false,
+        })
     }
 
     fn find(&mut self, chunk: &str) -> Result<&mut Chunk, Status> {
@@ -238,7 +257,7 @@ impl NodeService for FakeScheduler {
             state.leaving = node.leaving;
             Ok(v1::RegisterResponse {
                 lease_ttl_ms: 3000,
-                heartbeat_ms: 20,
+                heartbeat_ms: state.heartbeat_ms.unwrap_or(20),
                 storage_url: state.storage_url.clone().unwrap_or("memory:".to_owned()),
             })
         })
@@ -330,6 +349,7 @@ impl NodeService for FakeScheduler {
         self.change(|state| {
             state.check()?;
             let conflicts = state.answer_commits_with_conflict;
+            let mut adopted = 0;
             let record = request
                 .record
                 .ok_or_else(|| Status::invalid_argument("no record"))?;
@@ -346,11 +366,13 @@ impl NodeService for FakeScheduler {
                     if held {
                         Outcome::Accepted
                     } else {
+                        adopted = 1;
                         Outcome::Adopted
                     }
                 }
             };
             chunk.claimed.remove(&request.unit);
+            state.adopted += adopted;
             Ok(v1::CommitResponse {
                 outcome: outcome.into(),
             })
@@ -358,18 +380,22 @@ impl NodeService for FakeScheduler {
     }
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Answer<v1::RenewResponse> {
-        let leases = request.into_inner().leases;
+        let request = request.into_inner();
+        let wait = Duration::from_millis(u64::from(request.wait_ms));
+        let deadline = tokio::time::Instant::now() + wait;
         self.change(|state| {
-            state.known()?;
-            let mut held = Vec::new();
-            for lease in leases {
-                held.push(state.find(&lease.chunk)?.holds(lease.token));
+            state.renewals += 1;
+            state.known()
+        })?;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let answer = self.state.lock().renew(&request.leases)?;
+            if answer.again || tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Ok(Response::new(answer));
             }
-            Ok(v1::RenewResponse {
-                held,
-                draining: false,
-            })
-        })
+        }
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
