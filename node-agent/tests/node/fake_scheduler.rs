@@ -24,6 +24,8 @@ pub(crate) struct Chunk {
     pub(crate) committed: BTreeMap<u32, UnitRecord>,
     token: u64,
     held: bool,
+    /// How often its lease was taken away.
+    losses: u32,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -39,6 +41,11 @@ impl Chunk {
 
     /// Takes the lease away from its holder.
     pub(crate) fn lose(&mut self) {
+        self.losses += 1;
+        self.end_lease();
+    }
+
+    fn end_lease(&mut self) {
         self.held = false;
         self.token += 1;
         self.free();
@@ -112,13 +119,17 @@ impl State {
         }
     }
 
-    fn renew(&mut self, leases: &[v1::HeldLease]) -> Result<v1::RenewResponse, Status> {
+    fn losses(&self) -> u32 {
+        self.chunks.iter().map(|chunk| chunk.losses).sum()
+    }
+
+    fn renew(&mut self, leases: &[v1::HeldLease], known: u32) -> Result<v1::RenewResponse, Status> {
         let mut held = Vec::new();
         for lease in leases {
             held.push(self.find(&lease.chunk)?.holds(lease.token));
         }
         Ok(v1::RenewResponse {
-            again: self.wants_renewals || held.contains(&false),
+            again: self.wants_renewals || self.losses() > known || held.contains(&false),
             held,
             draining: false,
         })
@@ -160,6 +171,7 @@ impl FakeScheduler {
             committed: BTreeMap::new(),
             token: 1,
             held: false,
+            losses: 0,
             failure: None,
         });
         self.changed.notify_waiters();
@@ -383,15 +395,17 @@ impl NodeService for FakeScheduler {
         let request = request.into_inner();
         let wait = Duration::from_millis(u64::from(request.wait_ms));
         let deadline = tokio::time::Instant::now() + wait;
-        self.change(|state| {
+        let known = self.change(|state| {
             state.renewals += 1;
-            state.known()
-        })?;
+            state.known()?;
+            Ok(state.losses())
+        });
+        let known = known?.into_inner();
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let answer = self.state.lock().renew(&request.leases)?;
+            let answer = self.state.lock().renew(&request.leases, known)?;
             if answer.again || tokio::time::timeout_at(deadline, changed).await.is_err() {
                 return Ok(Response::new(answer));
             }
@@ -405,7 +419,7 @@ impl NodeService for FakeScheduler {
             state.releases += 1;
             let chunk = state.find(&request.chunk)?;
             if chunk.holds(request.token) {
-                chunk.lose();
+                chunk.end_lease();
             }
             Ok(v1::ReleaseResponse {})
         })
@@ -426,7 +440,7 @@ impl NodeService for FakeScheduler {
                         .try_into()
                         .map_err(|e: proto::Error| Status::invalid_argument(e.to_string()))?,
                 );
-                chunk.lose();
+                chunk.end_lease();
             }
             Ok(v1::FailResponse { accepted })
         })
