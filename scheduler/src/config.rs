@@ -57,7 +57,8 @@ impl Default for Limits {
             jobs_max: 10_000,
             // A profile of 64 KiB, 64 sidecar URLs of 2 KiB and a failure's evidence fit many times.
             message_bytes_max: 1 << 20,
-            // A node has one request for each slot and some for its heartbeat; dashboards watch jobs.
+            // A node has one request for each slot, one that waits for work and one, held most of the time,
+            // for its heartbeat; dashboards watch jobs.
             requests_per_connection_max: 512,
             // Below the idle time-outs of usual load balancers.
             take_wait_max: Duration::from_secs(20),

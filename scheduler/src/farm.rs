@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::driver::Troubles;
 use crate::handle::PlanSummary;
+use crate::losses::Losses;
 use crate::recover::Progress;
 use crate::webhook;
 use crate::{Error, Result};
@@ -35,6 +36,8 @@ pub(crate) struct Farm {
     pub(crate) attention: Notify,
     /// A notice may wait for its receiver.
     pub(crate) notices: Notify,
+    /// Nodes that wait to hear that they lost a lease.
+    pub(crate) losses: Losses,
     /// The scheduler stops: long waits end.
     pub(crate) stopping: CancellationToken,
     plans: Mutex<HashMap<JobId, Arc<Plan>>>,
@@ -51,6 +54,7 @@ impl Farm {
             work: Notify::new(),
             attention: Notify::new(),
             notices: Notify::new(),
+            losses: Losses::default(),
             stopping: CancellationToken::new(),
             plans: Mutex::new(HashMap::new()),
             summaries: Mutex::new(HashMap::new()),

@@ -12,6 +12,7 @@ pub mod webhook;
 
 mod driver;
 mod farm;
+mod losses;
 mod reaper;
 mod recover;
 mod retire;

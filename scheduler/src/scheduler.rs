@@ -5,7 +5,7 @@ use crate::farm::Farm;
 use crate::handle::Handle;
 use crate::recover::{self, Progress, Recovered};
 use crate::service::{FarmApi, Gate, NodeApi};
-use crate::{Error, Result, driver, reaper, retire, stranded, webhook};
+use crate::{Error, Result, driver, losses, reaper, retire, stranded, webhook};
 use hyper_util::rt::TokioIo;
 use proto::v1::farm_service_server::FarmServiceServer;
 use proto::v1::node_service_server::NodeServiceServer;
@@ -124,6 +124,7 @@ impl Scheduler {
         tokio::join!(
             driver::run(farm.clone(), shutdown.clone()),
             reaper::run(farm.clone(), shutdown.clone()),
+            losses::run(farm.clone(), shutdown.clone()),
             retire::run(farm.clone(), shutdown.clone()),
             stranded::run(farm.clone(), shutdown.clone()),
             notify,

@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::{
-    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Share, Store, Submitted, Want,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
+    QueueDepth, Renewed, Share, Store, Submitted, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
@@ -163,6 +163,10 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
         leases: &[(ChunkId, Token)],
     ) -> Result<Vec<Renewed>> {
         self.tried(self.inner.renew(node, ttl, leases)).await
+    }
+
+    async fn losses(&self, since_ms: u64) -> Result<Losses> {
+        self.tried(self.inner.losses(since_ms)).await
     }
 
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {

@@ -100,6 +100,15 @@ pub enum Renewed {
     Lost,
 }
 
+/// Answer of [`Store::losses`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Losses {
+    /// Nodes that lost a lease, each once.
+    pub nodes: Vec<NodeId>,
+    /// When that was so; where the next question goes on, in milliseconds since 1970.
+    pub until_ms: u64,
+}
+
 /// A lease that ended without a word from its holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expired {
@@ -232,8 +241,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes a step if the job is still in `advance.from`; answers whether it did. Tasks are added in
     /// the same step: blocked until all of `after` are done, else their chunks are queued. A final
-    /// phase takes the job's chunks out of the queue and ends their leases. A repetition
-    /// finds another phase and answers false, or changes nothing where `from` equals `to`.
+    /// phase takes the job's chunks out of the queue and ends their leases, of which `losses` tells. A
+    /// repetition finds another phase and answers false, or changes nothing where `from` equals `to`.
     /// [`Error::Conflict`] when it leads out of a final phase, which only `revive` does, and when a
     /// task is not of this job or its chunks do not cover its units.
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
@@ -317,6 +326,11 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
         leases: &[(ChunkId, Token)],
     ) -> Result<Vec<Renewed>>;
+
+    /// The nodes of which an `advance` ended leases at `since_ms` or later, but less than a minute ago: what
+    /// they would only hear with their next renewal. What happens in the millisecond of the answer is told
+    /// of again in the next one.
+    async fn losses(&self, since_ms: u64) -> Result<Losses>;
 
     /// Hands a chunk back without a failure: its claimed units are unclaimed, it is queued at once.
     /// A stale token changes nothing.

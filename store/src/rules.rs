@@ -42,6 +42,9 @@ pub const LEAD_SECONDS: f64 = 30.0;
 /// A node that was told to yield for a job is granted that job's chunk in this time, in milliseconds.
 pub(crate) const SUMMONS_MS: u64 = 5_000;
 
+/// How long it is kept that a node lost a lease, in milliseconds: longer than any holder is silent.
+pub(crate) const LOSSES_KEPT_MS: u64 = 60_000;
+
 /// Where a job stands among the jobs of its tenant: by urgency, then by age. Sorts as text.
 pub(crate) fn rank(urgency: Urgency, job_number: u64) -> String {
     format!("{} {job_number:020}", urgency_rank(urgency))

@@ -100,6 +100,7 @@ contract! {
     leases {
         a_lease_ends_unless_it_is_renewed,
         the_limit_of_expired_leases_holds,
+        the_end_of_a_job_tells_who_lost_its_leases,
         attempts_count_where_the_policy_says_so,
         waits_for_room_are_counted_by_themselves,
         work_of_the_holder_sets_the_attempts_back,

@@ -104,6 +104,30 @@ fn a_broken_source_rests_in_the_dlq_and_the_node_lives_on() -> Result<()> {
     Ok(())
 }
 
+/// Processor time that a process has had, in hundredths of a second; `None` when it is dead.
+fn busy(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // What follows the name: the state first, user and system time as the twelfth and thirteenth.
+    let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
+    let time = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    (fields[0] != "Z").then(|| Some(time(11)? + time(12)?))?
+}
+
+/// The child of a node that has worked for longest, if any has for a second: the spare ones are idle.
+fn encoder(node: u32) -> Result<Option<u32>> {
+    let mut children = String::new();
+    for thread in std::fs::read_dir(format!("/proc/{node}/task")).context("threads of the node")? {
+        let list = thread?.path().join("children");
+        children += &std::fs::read_to_string(list).unwrap_or_default();
+    }
+    let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+    let worked = children.filter_map(|id| Some((busy(id)?, id)));
+    Ok(worked
+        .max()
+        .filter(|(time, _)| *time > 100)
+        .map(|(_, id)| id))
+}
+
 #[test]
 fn a_job_is_cancelled_and_a_node_drains() -> Result<()> {
     let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
@@ -120,7 +144,11 @@ fn a_job_is_cancelled_and_a_node_drains() -> Result<()> {
         let jobs = call(&farm, &["jobs"])?;
         Ok((at(&jobs[0], "/units_done")?.as_u64() > Some(1)).then_some(()))
     })?;
+    let process = farm.node(&node)?.id();
+    let worker = wait_until("an encoder at work", BOUND, || encoder(process))?;
     let cancelled = call(&farm, &["cancel", &job])?;
+    let gone = || Ok(busy(worker).is_none().then_some(()));
+    wait_until("the end of the encoder", Duration::from_secs(1), gone)?;
     assert_eq!(text(&cancelled[0], "/phase")?, "cancelled");
     wait_until("the node to let go", Duration::from_secs(30), || {
         let nodes = call(&farm, &["nodes"])?;

@@ -1,9 +1,15 @@
 //! Keeps all leases with one call for each heartbeat, and hears which are lost and whether to drain.
+//! A scheduler holds the call until the heartbeat is over, so that it can say at once what is lost.
 
 use super::lease::Leases;
 use super::link::Link;
+use proto::v1;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Shortest time between two calls where a scheduler says that more is lost.
+const AGAIN_PAUSE: Duration = Duration::from_millis(250);
 
 /// Renews until `stop`. A scheduler that does not answer loses nobody a lease here: who holds what is
 /// for the store to say.
@@ -14,31 +20,42 @@ pub(super) async fn run(
     drain: CancellationToken,
     stop: CancellationToken,
 ) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+    let beat = async {
+        loop {
+            let asked = Instant::now();
+            let answer = renew(&link, &leases, interval).await;
+            if answer.as_ref().is_some_and(|answer| answer.draining) {
+                drain.cancel();
+            }
+            let pause = match answer {
+                Some(answer) if answer.again => interval.min(AGAIN_PAUSE),
+                _ => interval,
+            };
+            tokio::time::sleep_until(asked + pause).await;
         }
-        let held = leases.all();
-        let renewed = tokio::select! {
-            () = stop.cancelled() => return,
-            renewed = link.renew(&held) => renewed,
-        };
-        match renewed {
-            Ok(response) => {
-                for ((chunk, token), still) in held.iter().zip(&response.held) {
-                    if !still {
-                        tracing::warn!(%chunk, "lease lost");
-                        leases.lose(chunk, *token);
-                    }
-                }
-                if response.draining {
-                    drain.cancel();
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = beat => {}
+    }
+}
+
+/// Renews all leases and notes which are lost; `None` where no scheduler answers.
+async fn renew(link: &Link, leases: &Leases, wait: Duration) -> Option<v1::RenewResponse> {
+    let held = leases.all();
+    match link.renew(&held, wait).await {
+        Ok(response) => {
+            for ((chunk, token), still) in held.iter().zip(&response.held) {
+                if !still {
+                    tracing::warn!(%chunk, "lease lost");
+                    leases.lose(chunk, *token);
                 }
             }
-            Err(status) => tracing::debug!(code = ?status.code(), "heartbeat was not answered"),
+            Some(response)
+        }
+        Err(status) => {
+            tracing::debug!(code = ?status.code(), "heartbeat was not answered");
+            None
         }
     }
 }

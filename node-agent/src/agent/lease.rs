@@ -33,11 +33,12 @@ impl Leases {
         }
     }
 
-    /// All leases.
+    /// All leases that are not known to be lost.
     pub(crate) fn all(&self) -> Vec<(ChunkId, Token)> {
         self.held
             .lock()
             .iter()
+            .filter(|(_, (_, lost))| !lost.is_cancelled())
             .map(|(chunk, (token, _))| (chunk.clone(), *token))
             .collect()
     }

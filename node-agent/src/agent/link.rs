@@ -131,6 +131,10 @@ fn unreadable(error: proto::Error) -> Error {
     }
 }
 
+fn millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
+}
+
 impl Link {
     /// A connection of a node.
     pub(crate) fn new(
@@ -254,7 +258,7 @@ impl Link {
             node: self.info.id.to_string(),
             builds_digest: self.builds_digest.to_string(),
             steal: true,
-            wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+            wait_ms: millis(wait),
         };
         let call = |mut client: Client| {
             let request = request.clone();
@@ -319,8 +323,13 @@ impl Link {
         }
     }
 
-    /// Keeps leases; one try, because the next heartbeat is the next try.
-    pub(crate) async fn renew(&self, leases: &[(ChunkId, Token)]) -> Answered<v1::RenewResponse> {
+    /// Keeps leases, and waits up to `wait` to hear that one is lost; one try, because the next heartbeat
+    /// is the next try.
+    pub(crate) async fn renew(
+        &self,
+        leases: &[(ChunkId, Token)],
+        wait: Duration,
+    ) -> Answered<v1::RenewResponse> {
         let leases = leases
             .iter()
             .map(|(chunk, token)| (chunk, *token).into())
@@ -328,9 +337,10 @@ impl Link {
         let request = v1::RenewRequest {
             node: self.info.id.to_string(),
             leases,
+            wait_ms: millis(wait),
         };
         let mut client = self.client.clone();
-        let tried = tokio::time::timeout(CALL_MAX, client.renew(request)).await;
+        let tried = tokio::time::timeout(wait + CALL_MAX, client.renew(request)).await;
         let tried = tried.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer")));
         match tried {
             Ok(response) => Ok(response.into_inner()),

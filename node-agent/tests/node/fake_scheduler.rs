@@ -24,6 +24,8 @@ pub(crate) struct Chunk {
     pub(crate) committed: BTreeMap<u32, UnitRecord>,
     token: u64,
     held: bool,
+    /// How often its lease was taken away.
+    losses: u32,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -39,6 +41,11 @@ impl Chunk {
 
     /// Takes the lease away from its holder.
     pub(crate) fn lose(&mut self) {
+        self.losses += 1;
+        self.end_lease();
+    }
+
+    fn end_lease(&mut self) {
         self.held = false;
         self.token += 1;
         self.free();
@@ -76,6 +83,13 @@ pub(crate) struct State {
     /// Most units of a chunk that were claimed and not committed at a time.
     pub(crate) claimed_max: usize,
     pub(crate) releases: u32,
+    /// Distance of heartbeats that nodes are told, or none for a short one.
+    pub(crate) heartbeat_ms: Option<u64>,
+    pub(crate) renewals: u32,
+    /// Whether each renewal is answered at once with the wish for another.
+    pub(crate) wants_renewals: bool,
+    /// Commits of a lease that was lost.
+    pub(crate) adopted: u32,
     /// Whether each request for work wished to steal, in order.
     pub(crate) takes: Vec<bool>,
     /// Requests for work that wait for an answer, and the most that ever did.
@@ -103,6 +117,22 @@ impl State {
         } else {
             Err(Status::not_found("unknown node"))
         }
+    }
+
+    fn losses(&self) -> u32 {
+        self.chunks.iter().map(|chunk| chunk.losses).sum()
+    }
+
+    fn renew(&mut self, leases: &[v1::HeldLease], known: u32) -> Result<v1::RenewResponse, Status> {
+        let mut held = Vec::new();
+        for lease in leases {
+            held.push(self.find(&lease.chunk)?.holds(lease.token));
+        }
+        Ok(v1::RenewResponse {
+            again: self.wants_renewals || self.losses() > known || held.contains(&false),
+            held,
+            draining: false,
+        })
     }
 
     fn find(&mut self, chunk: &str) -> Result<&mut Chunk, Status> {
@@ -141,6 +171,7 @@ impl FakeScheduler {
             committed: BTreeMap::new(),
             token: 1,
             held: false,
+            losses: 0,
             failure: None,
         });
         self.changed.notify_waiters();
@@ -238,7 +269,7 @@ impl NodeService for FakeScheduler {
             state.leaving = node.leaving;
             Ok(v1::RegisterResponse {
                 lease_ttl_ms: 3000,
-                heartbeat_ms: 20,
+                heartbeat_ms: state.heartbeat_ms.unwrap_or(20),
                 storage_url: state.storage_url.clone().unwrap_or("memory:".to_owned()),
             })
         })
@@ -330,6 +361,7 @@ impl NodeService for FakeScheduler {
         self.change(|state| {
             state.check()?;
             let conflicts = state.answer_commits_with_conflict;
+            let mut adopted = 0;
             let record = request
                 .record
                 .ok_or_else(|| Status::invalid_argument("no record"))?;
@@ -346,11 +378,13 @@ impl NodeService for FakeScheduler {
                     if held {
                         Outcome::Accepted
                     } else {
+                        adopted = 1;
                         Outcome::Adopted
                     }
                 }
             };
             chunk.claimed.remove(&request.unit);
+            state.adopted += adopted;
             Ok(v1::CommitResponse {
                 outcome: outcome.into(),
             })
@@ -358,18 +392,24 @@ impl NodeService for FakeScheduler {
     }
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Answer<v1::RenewResponse> {
-        let leases = request.into_inner().leases;
-        self.change(|state| {
+        let request = request.into_inner();
+        let wait = Duration::from_millis(u64::from(request.wait_ms));
+        let deadline = tokio::time::Instant::now() + wait;
+        let known = self.change(|state| {
+            state.renewals += 1;
             state.known()?;
-            let mut held = Vec::new();
-            for lease in leases {
-                held.push(state.find(&lease.chunk)?.holds(lease.token));
+            Ok(state.losses())
+        });
+        let known = known?.into_inner();
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let answer = self.state.lock().renew(&request.leases, known)?;
+            if answer.again || tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Ok(Response::new(answer));
             }
-            Ok(v1::RenewResponse {
-                held,
-                draining: false,
-            })
-        })
+        }
     }
 
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseResponse> {
@@ -379,7 +419,7 @@ impl NodeService for FakeScheduler {
             state.releases += 1;
             let chunk = state.find(&request.chunk)?;
             if chunk.holds(request.token) {
-                chunk.lose();
+                chunk.end_lease();
             }
             Ok(v1::ReleaseResponse {})
         })
@@ -400,7 +440,7 @@ impl NodeService for FakeScheduler {
                         .try_into()
                         .map_err(|e: proto::Error| Status::invalid_argument(e.to_string()))?,
                 );
-                chunk.lose();
+                chunk.end_lease();
             }
             Ok(v1::FailResponse { accepted })
         })

@@ -8,6 +8,7 @@ mod crowds;
 mod damage;
 mod fake_scheduler;
 mod fitness;
+mod heartbeat;
 mod memory;
 mod plans;
 mod tampering;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         crowds::CASES,
         damage::CASES,
         fitness::CASES,
+        heartbeat::CASES,
         memory::CASES,
         title::CASES,
         tampering::CASES,

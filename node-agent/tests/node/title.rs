@@ -49,7 +49,7 @@ pub(crate) struct Place {
 }
 
 /// Five seconds, 125 frames: segments of 50, 50 and 25.
-const SECONDS: &str = "5";
+const SECONDS: u32 = 5;
 
 impl Place {
     pub(crate) fn new() -> Result<Self> {
@@ -81,10 +81,15 @@ impl Place {
 
     /// Pictures that move, a tone in stereo, one subtitle.
     pub(crate) fn make_clip(&self) -> Result<()> {
+        self.make_clip_of(SECONDS)
+    }
+
+    /// The same of another length.
+    pub(crate) fn make_clip_of(&self, seconds: u32) -> Result<()> {
         let captions = self.folder.path().join("captions.srt");
         std::fs::write(&captions, "1\n00:00:01,000 --> 00:00:03,000\nHello\n")?;
-        let pictures = format!("testsrc2=size=320x180:rate=25:duration={SECONDS}");
-        let tone = format!("sine=frequency=440:sample_rate=48000:duration={SECONDS}");
+        let pictures = format!("testsrc2=size=320x180:rate=25:duration={seconds}");
+        let tone = format!("sine=frequency=440:sample_rate=48000:duration={seconds}");
         let made = Command::new("ffmpeg")
             .args([
                 "-v", "error", "-y", "-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", &tone,

@@ -61,6 +61,18 @@ impl NodeApi {
             .any(|record| record.info.id == *node && record.draining))
     }
 
+    /// Renews leases; answers of each whether it is still held.
+    async fn renewed(
+        &self,
+        node: &NodeId,
+        leases: &[(ChunkId, Token)],
+    ) -> Result<Vec<bool>, Error> {
+        let ttl = self.farm.config.lease_ttl();
+        let renewed = self.farm.store().renew(node, ttl, leases).await?;
+        let held = renewed.into_iter().map(|now| now == Renewed::Held);
+        Ok(held.collect())
+    }
+
     /// What a chunk has met before this attempt. Read from the store, because a node's own count would let
     /// a broken node decide how often it may try.
     async fn tried(&self, chunk: &ChunkId) -> Result<Tried, Error> {
@@ -250,20 +262,27 @@ impl NodeService for NodeApi {
         let leases: Result<Vec<_>, _> =
             request.leases.into_iter().map(|held| held.read()).collect();
         let leases = leases.map_err(Error::from)?;
-        let ttl = self.farm.config.lease_ttl();
-        let renewed = self
-            .farm
-            .store()
-            .renew(&node, ttl, &leases)
-            .await
-            .map_err(Error::from)?;
-        let held = renewed
-            .into_iter()
-            .map(|renewed| renewed == Renewed::Held)
-            .collect();
+        let wait = Duration::from_millis(u64::from(request.wait_ms));
+        let deadline = Instant::now() + wait.min(self.farm.config.heartbeat);
+        // Before the renewal, so that no loss falls between the two.
+        let waiting = self.farm.losses.wait(&node);
+        let told = waiting.told();
+        let mut held = self.renewed(&node, &leases).await?;
+        let mut again = held.contains(&false);
+        if !again {
+            again = tokio::select! {
+                () = told => true,
+                () = self.farm.stopping.cancelled() => false,
+                () = tokio::time::sleep_until(deadline) => false,
+            };
+            if again {
+                held = self.renewed(&node, &leases).await?;
+            }
+        }
         Ok(Response::new(v1::RenewResponse {
             held,
             draining: self.draining(&node).await?,
+            again,
         }))
     }
 

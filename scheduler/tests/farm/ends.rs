@@ -327,6 +327,7 @@ async fn a_node_of_another_protocol_is_refused_and_a_drained_one_rests() {
     let renew = v1::RenewRequest {
         node: "n1".to_owned(),
         leases: Vec::new(),
+        wait_ms: 0,
     };
     assert!(
         node.client

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
-    Advance, Attention, DeadChunk, Delivery, Disposition, Error, Expired, Notice, Posted,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Error, Expired, Losses, Notice, Posted,
     QueueDepth, Renewed, Result, Share, Store, Submitted, SystemClock, Want,
 };
 use tonic::{Code, Response, Status};
@@ -139,6 +139,9 @@ impl Store for Faulty {
         leases: &[(ChunkId, Token)],
     ) -> Result<Vec<Renewed>> {
         through!(self, renew(node, ttl, leases))
+    }
+    async fn losses(&self, since_ms: u64) -> Result<Losses> {
+        through!(self, losses(since_ms))
     }
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {
         through!(self, release(chunk, token))

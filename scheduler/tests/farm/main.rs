@@ -11,6 +11,7 @@ mod life;
 mod node;
 mod publishing;
 mod reflection;
+mod renewals;
 mod steering;
 mod stranded;
 mod webhook;

@@ -192,7 +192,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
-        let mut parked = Vec::new();
+        let (mut parked, mut losers) = (Vec::new(), Vec::new());
         for record in job
             .tasks
             .values_mut()
@@ -200,6 +200,7 @@ impl State {
         {
             let dead = matches!(record.standing, Standing::Dead { .. });
             if !(dead && phase == Phase::Failed) {
+                losers.extend(record.chunk.lease.as_ref().map(|lease| lease.node.clone()));
                 record.end_lease(Standing::Parked);
                 parked.push(record.chunk.id.clone());
             }
@@ -207,6 +208,7 @@ impl State {
         for chunk in parked {
             self.index(&chunk, now_ms);
         }
+        self.note_losses(losers, now_ms);
     }
 
     pub(super) fn set_urgency(&mut self, id: &JobId, urgency: Urgency, now_ms: u64) -> Result<()> {

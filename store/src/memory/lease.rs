@@ -5,7 +5,8 @@ use super::record::Standing;
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::{DeadAttempt, DeadChunk, Disposition, Expired, Renewed};
+use crate::rules::LOSSES_KEPT_MS;
+use crate::{DeadAttempt, DeadChunk, Disposition, Expired, Losses, Renewed};
 use model::task::{TaskState, Token};
 use model::{ChunkId, Failure, NodeId};
 use std::time::Duration;
@@ -33,6 +34,29 @@ impl State {
             Renewed::Held
         });
         renewed.collect()
+    }
+
+    /// Notes that these nodes lost leases, and forgets of whom that was noted long ago.
+    pub(super) fn note_losses(&mut self, nodes: Vec<NodeId>, now_ms: u64) {
+        for node in nodes {
+            self.losses.set(node, now_ms);
+        }
+        let old = self
+            .losses
+            .up_to(now_ms.saturating_sub(LOSSES_KEPT_MS), usize::MAX);
+        for (_, node) in old {
+            self.losses.remove(&node);
+        }
+    }
+
+    pub(super) fn losses(&self, since_ms: u64, now_ms: u64) -> Losses {
+        let kept_ms = now_ms.saturating_sub(LOSSES_KEPT_MS).saturating_add(1);
+        let since_ms = since_ms.max(kept_ms);
+        let noted = self.losses.iter().filter(|(at_ms, _)| *at_ms >= since_ms);
+        Losses {
+            nodes: noted.map(|(_, node)| node.clone()).collect(),
+            until_ms: now_ms,
+        }
     }
 
     pub(super) fn release(&mut self, id: &ChunkId, token: Token, now_ms: u64) {

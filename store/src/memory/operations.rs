@@ -4,8 +4,8 @@ use super::MemoryStore;
 use super::work::Commit;
 use crate::error::Result;
 use crate::{
-    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Share, Store, Submitted, Want, rules,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
+    QueueDepth, Renewed, Share, Store, Submitted, Want, rules,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
@@ -113,6 +113,10 @@ impl Store for MemoryStore {
         leases: &[(ChunkId, Token)],
     ) -> Result<Vec<Renewed>> {
         Ok(self.with(|state, now| state.renew(node, ttl, leases, now)))
+    }
+
+    async fn losses(&self, since_ms: u64) -> Result<Losses> {
+        Ok(self.with(|state, now| state.losses(since_ms, now)))
     }
 
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {

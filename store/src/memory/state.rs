@@ -39,6 +39,8 @@ pub(super) struct State {
     /// Dead chunks by time of death.
     pub(super) dead: Ordered<ChunkId>,
     pub(super) holders: BTreeMap<ChunkId, NodeId>,
+    /// Nodes by when a step of a job last ended leases of theirs.
+    pub(super) losses: Ordered<NodeId>,
     /// Jobs that need a decision, by the time at which they may be handed out.
     pub(super) attention: Ordered<JobId>,
     pub(super) nudges: Ordered<JobId>,

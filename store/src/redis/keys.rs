@@ -27,8 +27,8 @@ local key = {
   lengths = tag .. 'lengths',
   -- hash: until when which job is what a node yielded for
   summons = tag .. 'summons',
-  -- sorted set: nodes by last sign of life
-  seen = tag .. 'seen',
+  -- sorted sets of nodes: by last sign of life; by when a step of a job last ended leases of theirs
+  seen = tag .. 'seen', losses = tag .. 'losses',
 }
 -- hash; list of its tasks
 function key.job(id) return tag .. 'job:' .. id end

@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
     self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX, LEAD_SECONDS,
-    LOOK_MAX, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
+    LOOK_MAX, LOSSES_KEPT_MS, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
 };
 use crate::{
-    Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Notice, Posted,
+    Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
     QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
 };
 use async_trait::async_trait;
@@ -129,6 +129,7 @@ impl Store for RedisStore {
             failure.unwrap_or_default(),
             version.unwrap_or_default(),
             wire::tasks_json(&advance.add),
+            LOSSES_KEPT_MS,
         )
     }
 
@@ -259,6 +260,15 @@ impl Store for RedisStore {
             .into_iter()
             .map(|held| if held { Renewed::Held } else { Renewed::Lost });
         Ok(renewed.collect())
+    }
+
+    async fn losses(&self, since_ms: u64) -> Result<Losses> {
+        let (until_ms, nodes): (u64, Vec<String>) = run!(self, losses, since_ms, LOSSES_KEPT_MS)?;
+        let nodes = nodes.iter().map(|node| wire::parse("losses", node));
+        Ok(Losses {
+            nodes: nodes.collect::<Result<_>>()?,
+            until_ms,
+        })
     }
 
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {

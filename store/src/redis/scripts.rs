@@ -59,6 +59,7 @@ scripts! {
     claim: [QUEUE, CHUNKS, ORDER],
     commit: [QUEUE, CHUNKS, TASKS],
     renew: [QUEUE, CHUNKS, NODES],
+    losses: [],
     release: [QUEUE, CHUNKS],
     fail: [QUEUE, CHUNKS],
     expired: [],

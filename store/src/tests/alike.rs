@@ -30,6 +30,8 @@ struct Pair {
     dice: Dice,
     jobs: u32,
     held: Vec<Grant>,
+    /// Losses that were told of.
+    lost: usize,
 }
 
 /// Does the same to both and holds their answers to be equal.
@@ -174,6 +176,17 @@ impl Pair {
         }
     }
 
+    /// Who lost leases lately. In no order: what happened at one time for one happened a little apart for
+    /// the other.
+    async fn losses(&mut self) {
+        let lost = both!(self, |f| {
+            let mut nodes = f.store.losses(0).await.unwrap().nodes;
+            nodes.sort_unstable();
+            nodes
+        });
+        self.lost += lost.len();
+    }
+
     async fn step(&mut self) {
         match self.dice.below(16) {
             0..3 => self.submit().await,
@@ -193,6 +206,7 @@ impl Pair {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_redis_decide_alike() {
+    let mut lost = 0;
     for seed in 0..SEEDS {
         let Some(redis) = Fixture::redis().await else {
             return;
@@ -203,6 +217,7 @@ async fn memory_and_redis_decide_alike() {
             dice: Dice(seed),
             jobs: 0,
             held: Vec::new(),
+            lost: 0,
         };
         for node in ["n1", "n2", "n3"] {
             let mut info = info(node);
@@ -211,11 +226,14 @@ async fn memory_and_redis_decide_alike() {
         }
         for _ in 0..STEPS {
             pair.step().await;
+            pair.losses().await;
         }
         let depth = both!(pair, |f| f.store.depth().await.unwrap());
         assert!(
             pair.jobs > 20 && depth.chunks_queued > 0,
             "seed {seed} did little"
         );
+        lost += pair.lost;
     }
+    assert!(lost > 0, "nobody lost anything");
 }

@@ -2,6 +2,7 @@
 
 use super::fixture::{Fixture, SECOND, TTL, elsewhere, encode, failure, node, retry, run, single};
 use crate::{Counts, Disposition, Error, Expired, Renewed};
+use model::NodeId;
 use model::job::Phase;
 use model::task::{Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
@@ -46,6 +47,55 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
         (again.attempts, f.work_off(&again).await),
         (1, vec![5, 6, 7])
     );
+}
+
+pub(super) async fn the_end_of_a_job_tells_who_lost_its_leases(f: &Fixture) {
+    let losses = async |since_ms| {
+        let losses = f.store.losses(since_ms).await.unwrap();
+        let names: Vec<String> = losses.nodes.iter().map(NodeId::to_string).collect();
+        (names, losses.until_ms)
+    };
+    let mut ended = Vec::new();
+    for id in ["j1", "j2", "j3"] {
+        ended.push(f.submit(id, 50, &[encode(id, &[0..1, 1..2, 2..3])]).await);
+    }
+    for _ in 0..2 {
+        f.take("n2").await.unwrap();
+    }
+    let returned = f.take("n1").await.unwrap();
+    f.store
+        .release(&returned.chunk, returned.token)
+        .await
+        .unwrap();
+    let (nobody, start_ms) = losses(0).await;
+    assert!(nobody.is_empty(), "{nobody:?} hold, or handed back");
+    f.step(&ended[0], Phase::Probing, Phase::Probing, vec![])
+        .await;
+    f.pass(SECOND).await;
+    f.step(&ended[0], Phase::Probing, Phase::Cancelled, vec![])
+        .await;
+    assert_eq!(losses(start_ms).await.0, ["n2"], "one entry a node");
+    f.pass(SECOND).await;
+    let (_, told_ms) = losses(start_ms).await;
+    assert!(losses(told_ms).await.0.is_empty(), "it was told before");
+
+    // A later loss moves the entry of a node, so that who asked in between hears of it.
+    f.take("n1").await.unwrap();
+    f.take("n2").await.unwrap();
+    f.step(&ended[1], Phase::Probing, Phase::Failed, vec![])
+        .await;
+    assert_eq!(losses(told_ms).await.0, ["n1", "n2"]);
+    f.pass(59 * SECOND).await;
+    assert_eq!(losses(0).await.0, ["n1", "n2"]);
+    f.pass(2 * SECOND).await;
+    assert!(
+        losses(0).await.0.is_empty(),
+        "it was more than a minute ago"
+    );
+    f.take("n3").await.unwrap();
+    f.step(&ended[2], Phase::Probing, Phase::Rejected, vec![])
+        .await;
+    assert_eq!(losses(0).await.0, ["n3"]);
 }
 
 pub(super) async fn the_limit_of_expired_leases_holds(f: &Fixture) {

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Notice, Posted, QueueDepth,
-    Renewed, Result, Share, Store, Submitted, Want,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
+    QueueDepth, Renewed, Result, Share, Store, Submitted, Want,
 };
 
 /// What is wrong.
@@ -230,6 +230,10 @@ impl Store for MutantStore {
             obeyed.push((chunk.clone(), token));
         }
         self.inner.renew(node, ttl, &obeyed).await
+    }
+
+    async fn losses(&self, since_ms: u64) -> Result<Losses> {
+        self.inner.losses(since_ms).await
     }
 
     async fn release(&self, chunk: &ChunkId, token: Token) -> Result<()> {

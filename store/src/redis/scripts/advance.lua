@@ -1,4 +1,5 @@
--- job id, from, to, failure JSON or '', title version or '', tasks as JSON -> 1 if taken
+-- job id, from, to, failure JSON or '', title version or '', tasks as JSON, how long losses are kept in ms
+-- -> 1 if taken
 local id, from, to, now = ARGV[1], ARGV[2], ARGV[3], now_ms()
 local job = key.job(id)
 local known = redis.call('HMGET', job, 'phase', 'failure', 'title_version')
@@ -25,9 +26,11 @@ if FINAL[to] and from ~= to then
   for _, task in ipairs(redis.call('LRANGE', key.tasks(id), 0, -1)) do
     for _, chunk_id in ipairs(chunk_ids(task)) do
       local chunk = load_chunk(chunk_id)
+      if chunk.standing == 'held' then redis.call('ZADD', key.losses, now, chunk.node) end
       if not (chunk.standing == 'dead' and to == 'failed') then stand(chunk, 'parked', now) end
     end
   end
+  redis.call('ZREMRANGEBYSCORE', key.losses, '-inf', now - ARGV[7])
 end
 if changed then mark(id, now) end
 return 1
