@@ -67,8 +67,11 @@ pub struct NewTask {
     pub units: u32,
     /// Ranges of units that the work starts with; they cover `0..units` without overlap.
     pub chunks: Vec<Range<u32>>,
-    /// Expected seconds of work for one unit; decides whose chunk is the richest.
+    /// Expected seconds of work for one unit, until units of its cost class have been committed.
     pub unit_seconds: f64,
+    /// Tasks whose units cost about the same share a class, from whose commits the store learns what a
+    /// unit takes; empty where nothing is to be learned.
+    pub cost_class: String,
     /// Digest of the build ids that a node must have; empty for any node.
     pub builds: String,
     /// Memory that a slot takes for a chunk of it; 0 when that is too little to count.
@@ -102,7 +105,7 @@ pub struct TaskRecord {
     pub units: u32,
     /// Units that are committed.
     pub units_done: u32,
-    /// Expected seconds of work for one unit.
+    /// Seconds of work for one unit as they were expected when it was added.
     pub unit_seconds: f64,
     /// Digest of the build ids that a node must have.
     pub builds: String,

@@ -105,6 +105,7 @@ async fn submit(store: &RedisStore, jobs: std::ops::Range<u32>) {
             units: CHUNKS_PER_JOB,
             chunks: (0..CHUNKS_PER_JOB).map(|unit| unit..unit + 1).collect(),
             unit_seconds: 4.0,
+            cost_class: "x264".to_owned(),
             builds: "builds".to_owned(),
             slot_bytes: 1 << 30,
         };

@@ -83,6 +83,16 @@ pub(crate) fn unit_micros(unit_seconds: f64) -> u64 {
     (unit_seconds * 1e6).round() as u64
 }
 
+/// Cost classes that are remembered; those go first of which nothing was learned for longest.
+pub(crate) const COST_CLASSES_MAX: usize = 1_024;
+
+/// What a unit is expected to take after one took so long: an eighth of the way there, so that one that
+/// was far off moves it little.
+pub(crate) fn learned_micros(known: Option<u64>, elapsed_ms: u64) -> u64 {
+    let sample = elapsed_ms.saturating_mul(1_000);
+    known.map_or(sample, |known| (known.saturating_mul(7) + sample) / 8)
+}
+
 /// Checks what the store relies on: tasks belong to the job, have units, and their chunks cover
 /// these without overlap.
 pub(crate) fn check_tasks(job: &JobId, tasks: &[NewTask]) -> Result<()> {

@@ -80,6 +80,7 @@ contract! {
         no_more_holders_yield_than_there_is_work,
         a_tenant_that_is_far_ahead_yields,
         a_paused_job_rests_until_it_goes_on,
+        what_a_unit_costs_is_learned_from_commits,
         a_chunk_is_offered_where_there_is_room,
         a_host_without_the_memory_is_no_elsewhere,
     }

@@ -25,6 +25,7 @@ pub fn probe(job: &JobId) -> NewTask {
         units: 1,
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: SMALL_SECONDS,
+        cost_class: String::new(),
         builds: String::new(),
         slot_bytes: 0,
     }
@@ -87,9 +88,22 @@ fn encode(plan: &Plan, video: &VideoPlan, group: &RenditionGroup) -> NewTask {
         units: video.grid.segments(),
         chunks: video.chunks.clone(),
         unit_seconds: frames * frame_seconds(group),
+        cost_class: cost_class(video, group),
         builds: builds_digest(&plan.builds),
         slot_bytes: model::memory::of_group(video, group),
     }
+}
+
+/// What decides how long a segment takes, but for its pictures and the node.
+fn cost_class(video: &VideoPlan, group: &RenditionGroup) -> String {
+    let track = &video.track;
+    let (width, height, frames) = (track.width, track.height, video.grid.segment_frames);
+    let mut class = format!("{frames} of {width}x{height} {}", track.codec);
+    for one in &group.renditions {
+        let family = one.family.as_str();
+        class += &format!(" {}x{} {family} {}", one.width, one.height, one.preset);
+    }
+    class
 }
 
 /// Expected seconds for one frame of all renditions of a group on one core: samples by the speed of
@@ -114,6 +128,7 @@ fn single(plan: &Plan, kind: TaskKind, seconds: f64, after: &[TaskKind]) -> NewT
         units: 1,
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: seconds.max(0.1),
+        cost_class: String::new(),
         builds: builds_digest(&plan.builds),
         slot_bytes: 0,
     }

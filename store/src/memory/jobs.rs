@@ -88,6 +88,7 @@ impl State {
 
     /// Adds a task unless it exists; answers whether it was added.
     fn add_task(&mut self, new: &NewTask, now_ms: u64) -> bool {
+        let micros = self.costs.of(new);
         let Some(job) = self.jobs.get_mut(&new.id.job) else {
             return false;
         };
@@ -105,6 +106,7 @@ impl State {
                 left: range.end - range.start,
                 chunk,
                 standing: Standing::Parked,
+                micros,
                 place,
                 is_begun: false,
                 failures: Vec::new(),
@@ -375,6 +377,7 @@ fn empty_task(new: &NewTask) -> Task {
         unit_seconds: new.unit_seconds,
         builds: new.builds.clone(),
         slot_bytes: new.slot_bytes,
+        cost_class: new.cost_class.clone(),
         waits: 0,
         committed: BTreeMap::new(),
         chunks: BTreeMap::new(),

@@ -2,6 +2,7 @@
 //! randomness, and no time but that of the injected clock. Nothing survives the process.
 
 mod attention;
+mod costs;
 mod jobs;
 mod lease;
 mod nodes;

@@ -2,10 +2,10 @@
 
 use super::record::Standing;
 use super::state::{Node, State};
+use crate::QueueDepth;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
 use crate::rules::{DRAIN_KEPT_MS, NODE_SILENCE_MS};
-use crate::{QueueDepth, rules};
 use model::NodeId;
 use model::node::{NodeInfo, NodeRecord, builds_digest};
 use std::collections::BTreeSet;
@@ -72,7 +72,7 @@ impl State {
                         Standing::Parked | Standing::Dead { .. } => continue,
                     }
                     depth.units_left += u64::from(record.left);
-                    micros += u64::from(record.left) * rules::unit_micros(task.unit_seconds);
+                    micros += u64::from(record.left) * record.micros;
                 }
             }
         }

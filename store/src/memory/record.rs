@@ -38,6 +38,7 @@ pub(super) struct Task {
     pub(super) unit_seconds: f64,
     pub(super) builds: String,
     pub(super) slot_bytes: u64,
+    pub(super) cost_class: String,
     /// Tasks that are not done and that it waits for.
     pub(super) waits: usize,
     pub(super) committed: BTreeMap<u32, UnitRecord>,
@@ -68,6 +69,8 @@ pub(super) struct ChunkRecord {
     pub(super) standing: Standing,
     /// Units of it that are not committed, claimed ones included.
     pub(super) left: u32,
+    /// Expected work of one unit in microseconds.
+    pub(super) micros: u64,
     /// Where it stands among the chunks of its job; kept through retries.
     pub(super) place: u64,
     /// Whether its holder has claimed a unit of it.
@@ -222,6 +225,7 @@ impl ChunkRecord {
             chunk,
             standing: Standing::Queued,
             left: taken,
+            micros: self.micros,
             place: self.place,
             is_begun: false,
             failures: self.failures.clone(),

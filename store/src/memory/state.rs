@@ -1,12 +1,12 @@
 //! Everything that the memory store holds, and the indexes over it. An index is never changed by
 //! itself: after a chunk's record changed, `index` derives its entries from the record.
 
+use super::costs::Costs;
 use super::ordered::Ordered;
 use super::outbox::Receiver;
 use super::queue::{Queue, Tenant};
 use super::record::{ChunkRecord, Job, Standing, Task};
 use crate::error::{Error, Result};
-use crate::rules;
 use model::node::NodeInfo;
 use model::{ChunkId, JobId, NodeId, TenantId};
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ pub(super) struct State {
     /// What the tenant that was granted a chunk last had been served: where one starts that had nothing
     /// queued, so that nobody saves up for later.
     pub(super) level: f64,
+    pub(super) costs: Costs,
     /// Jobs that nodes were told to yield for, until when.
     pub(super) summons: BTreeMap<NodeId, (JobId, u64)>,
     /// Queued chunks by the time before which they are not offered.
@@ -117,7 +118,7 @@ impl State {
                 let tenant = job.record.tenant.clone();
                 self.tenants.entry(tenant).or_default().held += 1;
                 if record.is_offered() {
-                    let micros = u64::from(record.free()) * rules::unit_micros(task.unit_seconds);
+                    let micros = u64::from(record.free()) * record.micros;
                     let rich = self.rich.entry(task.builds.clone()).or_default();
                     rich.set(id.clone(), u64::MAX - micros);
                 }

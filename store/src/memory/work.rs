@@ -5,7 +5,7 @@ use super::record::{ChunkRecord, Standing};
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::rules::{self, CLAIMS_MAX, LOOK_MAX};
+use crate::rules::{CLAIMS_MAX, LOOK_MAX};
 use crate::{Steal, Want};
 use model::ChunkId;
 use model::task::{Claim, Committed, Grant, Lease, TaskState, Token, UnitRecord};
@@ -113,13 +113,13 @@ impl State {
         }
         let holder = record.chunk.lease.as_ref().map(|lease| lease.node.clone());
         let begun = holder.filter(|_| record.is_begun);
+        let micros = record.micros;
         if self.yields(&id.task.job, begun.as_ref(), now_ms) {
             return Ok(Claim::Yield);
         }
         let Some(task) = self.task_mut(id) else {
             return Ok(Claim::Lost);
         };
-        let micros = rules::unit_micros(task.unit_seconds);
         let record = task.chunks.get_mut(&id.number);
         let claimed = record.and_then(|record| record.claim(&task.committed));
         self.charge(&id.task.job, micros);
@@ -172,8 +172,13 @@ impl State {
         job.record.units_done += 1;
         job.record.version += 1;
         job.record.changed_at_ms = now_ms;
+        let learned = self.costs.learn(&task.cost_class, commit.record, now_ms);
         if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
             (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
+        }
+        let owned = owner.and_then(|number| task.chunks.get_mut(&number));
+        if let (Some(record), Some(micros)) = (owned, learned) {
+            record.micros = micros;
         }
         if let Some(number) = owner {
             self.shrink(id, number, unit, now_ms);

@@ -15,6 +15,8 @@ local key = {
   epoch = tag .. 'epoch', level = tag .. 'level', grants = tag .. 'grants', accepted = tag .. 'accepted',
   -- hash: work of queued and held chunks: queued, units, micros
   totals = tag .. 'totals',
+  -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when
+  costs = tag .. 'costs', cost_ages = tag .. 'cost_ages',
   -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
   jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
   -- sorted set: jobs that are not in a final phase, by number

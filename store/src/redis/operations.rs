@@ -6,8 +6,8 @@ use crate::clock::milliseconds;
 use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
-    self, CLAIMS_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX, LEAD_SECONDS,
-    LOOK_MAX, LOSSES_KEPT_MS, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
+    self, CLAIMS_MAX, COST_CLASSES_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX,
+    LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
 };
 use crate::{
     Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
@@ -234,6 +234,8 @@ impl Store for RedisStore {
             record.digest,
             record.config_digest,
             wire::json(record),
+            if record.reused { 0 } else { record.elapsed_ms },
+            COST_CLASSES_MAX,
         )?;
         match answer.as_str() {
             "accepted" => Ok(Committed::Accepted),

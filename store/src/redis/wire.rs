@@ -29,6 +29,7 @@ struct WireTask {
     micros: u64,
     builds: String,
     bytes: u64,
+    cost: String,
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> String {
@@ -50,6 +51,7 @@ pub(super) fn tasks_json(tasks: &[NewTask]) -> String {
         micros: rules::unit_micros(task.unit_seconds),
         builds: task.builds.clone(),
         bytes: task.slot_bytes,
+        cost: task.cost_class.clone(),
     });
     json(&wire.collect::<Vec<_>>())
 }

@@ -61,6 +61,7 @@ impl Pair {
         let builds = info("n1").builds;
         let task = NewTask {
             unit_seconds: f64::from(1 + self.dice.below(40)),
+            cost_class: ["", "slow", "fast"][self.dice.below(3) as usize].to_owned(),
             builds: match self.dice.below(3) {
                 0 => model::node::builds_digest(&builds),
                 _ => String::new(),

@@ -252,6 +252,41 @@ pub(super) async fn a_paused_job_rests_until_it_goes_on(f: &Fixture) {
     assert!(f.take("n1").await.is_some());
 }
 
+pub(super) async fn what_a_unit_costs_is_learned_from_commits(f: &Fixture) {
+    let task = |job: &str| NewTask {
+        unit_seconds: 10.0,
+        cost_class: "1080p".to_owned(),
+        ..run(job, 4)
+    };
+    let seconds = async || f.store.depth().await.unwrap().seconds_left;
+    f.submit("j1", 50, &[task("j1")]).await;
+    assert!((seconds().await - 40.0).abs() < 1e-6, "as was expected");
+    let grant = f.take("n1").await.unwrap();
+    for unit in 0..2 {
+        f.claim(&grant).await;
+        f.commit(&grant, unit).await;
+    }
+    // 1.5 s, and then an eighth of the way to 1.6 s.
+    assert!(
+        (seconds().await - 2.0 * 1.5125).abs() < 1e-6,
+        "as was learned"
+    );
+    f.submit("j2", 50, &[task("j2")]).await;
+    assert!(
+        (seconds().await - 6.0 * 1.5125).abs() < 1e-6,
+        "also by other jobs"
+    );
+    let other = NewTask {
+        cost_class: "2160p".to_owned(),
+        ..task("j3")
+    };
+    f.submit("j3", 50, &[other]).await;
+    assert!(
+        (seconds().await - 40.0 - 6.0 * 1.5125).abs() < 1e-6,
+        "each class by itself"
+    );
+}
+
 pub(super) async fn a_chunk_is_offered_where_there_is_room(f: &Fixture) {
     let large = NewTask {
         slot_bytes: 1 << 33,

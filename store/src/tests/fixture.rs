@@ -269,6 +269,7 @@ pub(super) fn single(job: &str, kind: TaskKind, after: &[&str]) -> NewTask {
         units: 1,
         chunks: std::iter::once(0..1).collect(),
         unit_seconds: 1.0,
+        cost_class: String::new(),
         builds: String::new(),
         slot_bytes: 0,
     }
@@ -297,7 +298,7 @@ pub(super) fn record(unit: u32) -> UnitRecord {
         config_digest: "avcc".to_owned(),
         frames: 48,
         node: node("n1"),
-        elapsed_ms: 1_500,
+        elapsed_ms: 1_500 + 100 * u64::from(unit),
         reused: false,
     }
 }

@@ -41,6 +41,7 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
         },
         standing: Standing::Held,
         left: end - start - done,
+        micros: 1,
         place: 0,
         is_begun: false,
         failures: Vec::new(),

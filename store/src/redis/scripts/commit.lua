@@ -1,4 +1,5 @@
--- chunk, token, unit, digest, config digest, record as JSON -> what became of it
+-- chunk, token, unit, digest, config digest, record as JSON, ms that it took or 0 where nothing is to be
+-- learned from it, most cost classes -> what became of it
 local id, unit, now = ARGV[1], tonumber(ARGV[3]), now_ms()
 local task = task_of(id)
 local job = job_of(task)
@@ -18,8 +19,23 @@ local function owner_of()
   end
 end
 
+-- Learns what units of the task cost; answers what is expected from now on.
+local function learn(class)
+  local elapsed = tonumber(ARGV[7])
+  if class == '' or elapsed == 0 then return nil end
+  local known = redis.call('HGET', key.costs, class)
+  local learned = elapsed * 1000
+  if known then learned = math.floor((known * 7 + learned) / 8) end
+  redis.call('HSET', key.costs, class, string.format('%.0f', learned))
+  redis.call('ZADD', key.cost_ages, now, class)
+  if redis.call('ZCARD', key.cost_ages) > tonumber(ARGV[8]) then
+    redis.call('HDEL', key.costs, redis.call('ZPOPMIN', key.cost_ages)[1])
+  end
+  return learned
+end
+
 -- Takes the unit off its chunk, and ends the chunk with its last.
-local function shrink(chunk)
+local function shrink(chunk, learned)
   for at, claimed in ipairs(chunk.claimed) do
     if claimed == unit then
       table.remove(chunk.claimed, at)
@@ -29,6 +45,11 @@ local function shrink(chunk)
   weigh(chunk, -1)
   chunk.left = chunk.left - 1
   if chunk.left > 0 then
+    if learned then
+      weigh(chunk, -chunk.left)
+      chunk.micros = learned
+      weigh(chunk, chunk.left)
+    end
     add_weights()
     save_chunk(chunk)
     if chunk.standing == 'held' then enrich(chunk) end
@@ -42,7 +63,7 @@ end
 
 local phase = redis.call('HGET', key.job(job), 'phase')
 if not phase or FINAL[phase] then return 'gone' end
-local known = redis.call('HMGET', key.task(task), 'units', 'config')
+local known = redis.call('HMGET', key.task(task), 'units', 'config', 'cost')
 if not known[1] then return 'gone' end
 if unit >= tonumber(known[1]) then
   return conflict(id, 'task has ' .. known[1] .. ' units, there is no unit ' .. unit)
@@ -62,7 +83,8 @@ redis.call('HINCRBY', key.job(job), 'units_done', 1)
 redis.call('HINCRBY', key.job(job), 'version', 1)
 redis.call('HSET', key.job(job), 'changed', now)
 if held then chunk.attempts, chunk.room_attempts = 0, 0 end
-if chunk then shrink(chunk) end
+local learned = learn(known[3])
+if chunk then shrink(chunk, learned) end
 if redis.call('HINCRBY', key.task(task), 'units_done', 1) == tonumber(known[1]) then
   finish_task(task, now)
   mark(job, now)

@@ -31,6 +31,7 @@ end
 local function add_chunks(new, standing, now)
   local job = key.job(job_of(new.id))
   local order = redis.call('HINCRBY', job, 'chunks', #new.chunks) - #new.chunks
+  local learned = new.cost ~= '' and redis.call('HGET', key.costs, new.cost)
   for at, range in ipairs(new.chunks) do
     local number = at - 1
     redis.call('ZADD', key.chunks(new.id), number, number)
@@ -40,7 +41,8 @@ local function add_chunks(new, standing, now)
       not_before = 0, avoid = '', node = '', token = '', expires = 0, from = '',
       standing = standing, dead_at = 0,
       place = order + number, begun = 0,
-      failures = '', builds = new.builds, micros = new.micros, bytes = new.bytes,
+      failures = '', builds = new.builds, micros = learned and tonumber(learned) or new.micros,
+      bytes = new.bytes,
     }, now)
   end
 end
@@ -56,7 +58,7 @@ local function add_task(new, now)
   end
   redis.call('HSET', key.task(new.id), 'kind', new.kind,
     'state', waits == 0 and 'open' or 'blocked', 'units', new.units, 'units_done', 0,
-    'unit_seconds', new.unit_seconds, 'builds', new.builds, 'bytes', new.bytes, 'waits', waits,
+    'unit_seconds', new.unit_seconds, 'builds', new.builds, 'bytes', new.bytes, 'cost', new.cost, 'waits', waits,
     'after', table.concat(new.after, ' '), 'numbers', #new.chunks, 'dead', 0, 'failure', '')
   local job = job_of(new.id)
   local ended = FINAL[redis.call('HGET', key.job(job), 'phase')]

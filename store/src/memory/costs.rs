@@ -1,0 +1,42 @@
+//! What units cost, learned from commits.
+
+use super::ordered::Ordered;
+use crate::rules::{self, COST_CLASSES_MAX};
+use model::task::{NewTask, UnitRecord};
+use std::collections::BTreeMap;
+
+/// What is known of cost classes.
+#[derive(Default)]
+pub(super) struct Costs {
+    /// Microseconds of a unit.
+    learned: BTreeMap<String, u64>,
+    /// Classes by the time at which something was learned of them last.
+    by_age: Ordered<String>,
+}
+
+impl Costs {
+    /// Expected microseconds of a unit of a task.
+    pub(super) fn of(&self, task: &NewTask) -> u64 {
+        let learned = self.learned.get(&task.cost_class).copied();
+        learned.unwrap_or_else(|| rules::unit_micros(task.unit_seconds))
+    }
+
+    /// Learns from a commit; gives what is expected from now on.
+    pub(super) fn learn(&mut self, class: &str, record: &UnitRecord, now_ms: u64) -> Option<u64> {
+        if class.is_empty() || record.reused || record.elapsed_ms == 0 {
+            return None;
+        }
+        let known = self.learned.get(class).copied();
+        let learned = rules::learned_micros(known, record.elapsed_ms);
+        self.learned.insert(class.to_owned(), learned);
+        self.by_age.set(class.to_owned(), now_ms);
+        if self.by_age.len() > COST_CLASSES_MAX {
+            let oldest = self.by_age.iter().next().map(|(_, class)| class.clone());
+            if let Some(oldest) = oldest {
+                self.by_age.remove(&oldest);
+                self.learned.remove(&oldest);
+            }
+        }
+        Some(learned)
+    }
+}
