@@ -9,11 +9,10 @@ use model::plan::Plan;
 use model::task::TaskKind;
 use model::{content_key, layout};
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
@@ -206,21 +205,26 @@ fn damaged_facts() -> Result<()> {
     })
 }
 
-/// Counts how often it is told that segments are made again.
-#[derive(Clone, Default)]
-struct Mends(Arc<AtomicUsize>);
+thread_local! {
+    /// How often this thread was told that segments are made again.
+    static MENDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Hears of what is made again, for all threads: one that listened for itself would miss what others
+/// were the first to come by while nobody listened.
+struct Mends;
 
 impl Visit for Mends {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" && format!("{value:?}") == "segments are made again" {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            MENDS.set(MENDS.get() + 1);
         }
     }
 }
 
 impl Subscriber for Mends {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target().ends_with("::mend")
     }
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
@@ -228,10 +232,15 @@ impl Subscriber for Mends {
     fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
+        event.record(&mut Self);
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
+}
+
+/// To be called before anything else may be told.
+pub(crate) fn listen() {
+    tracing::subscriber::set_global_default(Mends).expect("nobody listens yet");
 }
 
 /// The facts of a segment of each rendition, each of another segment, and the object that they name.
@@ -253,9 +262,7 @@ async fn one_of_each(place: &Place) -> Result<Vec<[PathBuf; 2]>> {
 }
 
 fn damaged_apart() -> Result<()> {
-    let mends = Mends::default();
-    // One thread, which tells what happens to this test alone.
-    let _told = tracing::subscriber::set_default(mends.clone());
+    // One thread, which is told what happens to this test alone.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build()?.block_on(async {
         let place = Place::new()?;
@@ -266,9 +273,9 @@ fn damaged_apart() -> Result<()> {
             for path in &paths {
                 std::fs::write(&path[which], "damaged")?;
             }
-            mends.0.store(0, Ordering::Relaxed);
+            MENDS.set(0);
             as_before(&place, &[task]).await?;
-            let made = mends.0.load(Ordering::Relaxed);
+            let made = MENDS.get();
             ensure!(made == 1, "{made} workers made segments again");
         }
         Ok(())

@@ -80,6 +80,8 @@ pub(crate) struct State {
     /// Storage that nodes are told to use, or none for one in memory.
     pub(crate) storage_url: Option<String>,
     pub(crate) answer_commits_with_conflict: bool,
+    /// Memory without which a node is offered nothing.
+    pub(crate) slot_bytes: u64,
     /// Most units of a chunk that were claimed and not committed at a time.
     pub(crate) claimed_max: usize,
     pub(crate) releases: u32,
@@ -287,7 +289,8 @@ impl NodeService for FakeScheduler {
             {
                 let mut state = self.state.lock();
                 state.known()?;
-                let free = |chunk: &&mut Chunk| !chunk.held && !chunk.is_finished();
+                let has_room = request.room_bytes() >= state.slot_bytes;
+                let free = |chunk: &&mut Chunk| has_room && !chunk.held && !chunk.is_finished();
                 if let Some(chunk) = state.chunks.iter_mut().find(free) {
                     chunk.held = true;
                     chunk.token += 1;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     {
         return containment::spin_for_ever();
     }
+    damage::listen();
     let mut trials = containment();
     let cases = [
         agent::CASES,

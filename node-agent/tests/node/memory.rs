@@ -60,6 +60,7 @@ fn one_at_a_time() -> Result<()> {
         for job in [&place.job, &second] {
             scheduler.add(job, encode(), 3)?;
         }
+        scheduler.with(|state| state.slot_bytes = FOR_ONE / 2);
         let size = (2, Some(FOR_ONE));
         let running = Running::of_size(size, scheduler, &place.storage, place.roots()?)?;
         running.finish().await?.with(|state| {
