@@ -29,7 +29,10 @@ function actions(one, act) {
       button("Reject", () => act(`${path}/review`, { answer: "reject" }), `Reject ${title}? It is not published then.`)];
   }
   if (one.job.phase === "failed") return [button("Retry", () => act(`${path}/retry`, {}))];
-  if (ACTIVE.includes(one.job.phase)) return [button("Cancel", () => act(`${path}/cancel`, {}), `Cancel ${title}?`)];
+  if (ACTIVE.includes(one.job.phase)) {
+    const pause = one.job.paused ? button("Resume", () => act(`${path}/resume`, {})) : button("Pause", () => act(`${path}/pause`, {}));
+    return [pause, button("Cancel", () => act(`${path}/cancel`, {}), `Cancel ${title}?`)];
+  }
   if (one.job.phase === "published") {
     return [Object.assign(make("a", "button", "Watch"), { href: `/watch/${encodeURIComponent(title)}` })];
   }
@@ -120,8 +123,9 @@ export function newJob(one) {
 export function drawJob(box, one, { now, act }) {
   const [head, plan, waits, said, tasks] = box.children;
   const [, phase, accepted, buttons] = head.children;
-  text(phase, one.job.phase);
-  kind(phase, `pill ${one.job.phase}`);
+  const state = one.job.paused ? `${one.job.phase}, paused` : one.job.phase;
+  text(phase, state);
+  kind(phase, `pill ${one.job.paused ? "review" : one.job.phase}`);
   text(accepted, `accepted ${ago(one.job.accepted_at_ms, now)}`);
   text(plan, describe(one));
   text(waits, `Waits for ${one.waiting_for}.`);
@@ -133,10 +137,11 @@ export function drawJob(box, one, { now, act }) {
   kind(tasks, one.tasks.length ? "tasks" : "tasks empty");
   tasks.firstChild.tabIndex = one.tasks.length ? 0 : -1;
   follow(tasks.lastChild, one.tasks, (task) => task.name, newStrip, strip);
-  if (box.dataset.version === String(one.job.version) && box.dataset.phase === one.job.phase) return;
+  if (box.dataset.version === String(one.job.version) && box.dataset.state === state) return;
   // A card that ended folds its strips, once: whoever opens it again keeps it open.
   if (box.dataset.phase && box.dataset.phase !== one.job.phase && one.job.phase === "published") tasks.open = false;
-  if (box.dataset.phase !== one.job.phase) buttons.replaceChildren(...actions(one, act));
+  if (box.dataset.state !== state) buttons.replaceChildren(...actions(one, act));
+  box.dataset.state = state;
   box.dataset.version = one.job.version;
   box.dataset.phase = one.job.phase;
   const failure = one.job.failure ? [failureBox(one.job.failure)] : [];

@@ -51,6 +51,8 @@ pub fn farm(handle: Handle, storage: Storage) -> Router {
         .route("/api/jobs/{job}/review", post(review))
         .route("/api/jobs/{job}/retry", post(retry))
         .route("/api/jobs/{job}/cancel", post(cancel))
+        .route("/api/jobs/{job}/pause", post(pause))
+        .route("/api/jobs/{job}/resume", post(resume))
         .with_state(page);
     player::playing(storage).merge(live.layer(from_fn(only_loopback)))
 }
@@ -138,6 +140,20 @@ async fn cancel(State(page): State<Page>, Path(id): Path<String>, headers: Heade
         return StatusCode::FORBIDDEN.into_response();
     };
     done(page.handle.cancel(&id).await)
+}
+
+async fn pause(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(id) = own_page(&headers, id) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    done(page.handle.set_paused(&id, true).await)
+}
+
+async fn resume(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(id) = own_page(&headers, id) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    done(page.handle.set_paused(&id, false).await)
 }
 
 /// Refuses requests under a name that is not this machine's: a page elsewhere may have let its own name

@@ -291,22 +291,24 @@ fn other_sites_neither_read_nor_steer_the_farm() -> Result<()> {
         "it",
         "preview",
     )?;
-    let path = format!("/api/jobs/{job}/cancel");
-    let cancel = || Request::new("POST", &url, &path);
-    let foreign = [
-        cancel().header("Origin", "http://evil.example").json("{}"),
-        cancel().header("Origin", "null").json("{}"),
-        cancel().header("Sec-Fetch-Site", "cross-site").json("{}"),
-        // Another port of the same machine is another program.
-        cancel().header("Sec-Fetch-Site", "same-site").json("{}"),
-        cancel().header("Origin", "http://127.0.0.1:1").json("{}"),
-        cancel().header("Host", "evil.example").json("{}"),
-        cancel().header("Content-Type", "text/plain"),
-        cancel(),
-    ];
-    for request in foreign {
-        let shown = format!("{request:?}");
-        assert_eq!(request.send()?.status, 403, "{shown}");
+    for verb in ["cancel", "pause", "resume"] {
+        let path = format!("/api/jobs/{job}/{verb}");
+        let call = || Request::new("POST", &url, &path);
+        let foreign = [
+            call().header("Origin", "http://evil.example").json("{}"),
+            call().header("Origin", "null").json("{}"),
+            call().header("Sec-Fetch-Site", "cross-site").json("{}"),
+            // Another port of the same machine is another program.
+            call().header("Sec-Fetch-Site", "same-site").json("{}"),
+            call().header("Origin", "http://127.0.0.1:1").json("{}"),
+            call().header("Host", "evil.example").json("{}"),
+            call().header("Content-Type", "text/plain"),
+            call(),
+        ];
+        for request in foreign {
+            let shown = format!("{request:?}");
+            assert_eq!(request.send()?.status, 403, "{shown}");
+        }
     }
     for path in ["/", "/api/live", &format!("/api/jobs/{job}")] {
         let rebound = Request::new("GET", &url, path).header("Host", "evil.example:80");
@@ -316,12 +318,20 @@ fn other_sites_neither_read_nor_steer_the_farm() -> Result<()> {
     }
     let (_, shown) = seen(&url, &job)?;
     assert_eq!(at(&shown, "/job/phase")?, "probing");
-    let own = cancel()
-        .header("Origin", &url)
-        .header("Sec-Fetch-Site", "same-origin");
-    assert_eq!(own.json("{}").send()?.status, 200);
-    let (_, shown) = seen(&url, &job)?;
-    assert_eq!(at(&shown, "/job/phase")?, "cancelled");
+    for (verb, phase, paused) in [
+        ("pause", "probing", true),
+        ("resume", "probing", false),
+        ("cancel", "cancelled", false),
+    ] {
+        let path = format!("/api/jobs/{job}/{verb}");
+        let own = Request::new("POST", &url, &path)
+            .header("Origin", &url)
+            .header("Sec-Fetch-Site", "same-origin");
+        assert_eq!(own.json("{}").send()?.status, 200);
+        let (_, shown) = seen(&url, &job)?;
+        let state = (at(&shown, "/job/phase")?, at(&shown, "/job/paused")?);
+        assert_eq!(state, (&phase.into(), &paused.into()), "{verb}");
+    }
     Ok(())
 }
 
