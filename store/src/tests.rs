@@ -78,6 +78,7 @@ contract! {
         a_tenant_and_a_job_hold_no_more_than_they_may,
         an_urgent_job_overtakes_at_the_next_unit,
         no_more_holders_yield_than_there_is_work,
+        who_yields_for_a_job_gets_no_more_than_its_tenant_may_hold,
         a_tenant_that_is_far_ahead_yields,
         a_paused_job_rests_until_it_goes_on,
         what_a_unit_costs_is_learned_from_commits,

@@ -139,6 +139,7 @@ impl State {
         let summoned = self.summons.remove(asks.node);
         let job = summoned.filter(|(_, until_ms)| *until_ms > asks.now_ms);
         let found = job
+            .filter(|(job, _)| self.may_grant(job))
             .and_then(|(job, _)| self.find_of_job(&job, asks))
             .or_else(|| {
                 let tenants = self.waiting_tenants(asks);
@@ -154,6 +155,18 @@ impl State {
         tenant.grants += 1;
         self.level = self.level.max(tenant.served);
         Some(found)
+    }
+
+    /// Whether more of a job may be held: it is not paused, and it and its tenant are below their limits.
+    pub(super) fn may_grant(&self, id: &JobId) -> bool {
+        let Some(job) = self.jobs.get(id) else {
+            return false;
+        };
+        let tenant = self.tenants.get(&job.record.tenant);
+        let is_below = |held: u32, most: Option<u32>| held < most.unwrap_or(u32::MAX);
+        !job.record.paused
+            && is_below(job.held, job.record.held_max)
+            && tenant.is_none_or(|tenant| is_below(tenant.held, tenant.share.held_max))
     }
 
     /// Tenants with something that may be granted, the one first that got the least.

@@ -57,14 +57,7 @@ impl State {
     /// Whether a part of a held chunk may go to the one who asks. It is held elsewhere, so there is an
     /// elsewhere for one that the node should avoid.
     fn may_split(&self, id: &ChunkId, asks: &Asks<'_>) -> bool {
-        let Some(job) = self.jobs.get(&id.task.job) else {
-            return false;
-        };
-        let tenant = self.tenants.get(&job.record.tenant);
-        let is_free = |held: u32, most: Option<u32>| held < most.unwrap_or(u32::MAX);
-        !job.record.paused
-            && is_free(job.held, job.record.held_max)
-            && tenant.is_none_or(|tenant| is_free(tenant.held, tenant.share.held_max))
+        self.may_grant(&id.task.job)
             && self.fits(id, asks)
             && self
                 .chunk(id)

@@ -198,6 +198,25 @@ pub(super) async fn no_more_holders_yield_than_there_is_work(f: &Fixture) {
     );
 }
 
+pub(super) async fn who_yields_for_a_job_gets_no_more_than_its_tenant_may_hold(f: &Fixture) {
+    f.submit("j1", 50, &[encode("j1", &[0..4, 4..8])]).await;
+    let first = f.take("n1").await.unwrap();
+    let second = f.take("n2").await.unwrap();
+    f.claim(&first).await;
+    f.submit("urgent", 90, &[run("urgent", 1)]).await;
+    assert_eq!(f.claim(&first).await, Claim::Yield);
+    let tenant = "acme".parse().unwrap();
+    let share = |held_max| Share {
+        weight: 1,
+        held_max,
+    };
+    f.store.set_share(&tenant, &share(Some(1))).await.unwrap();
+    f.store.release(&first.chunk, first.token).await.unwrap();
+    assert_eq!(f.take("n1").await, None, "the other chunk is held");
+    f.store.release(&second.chunk, second.token).await.unwrap();
+    assert_eq!(job_of(&f.take("n1").await.unwrap()), "urgent");
+}
+
 pub(super) async fn a_tenant_that_is_far_ahead_yields(f: &Fixture) {
     let tenant = |id: &str, name: &str| NewJob {
         tenant: name.parse().unwrap(),

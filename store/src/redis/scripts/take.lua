@@ -17,13 +17,21 @@ local function promote()
   rank_jobs()
 end
 
+-- Whether more of a job may be held: it is not paused, and it and its tenant are below their limits.
+local function may_grant(job)
+  local known = redis.call('HMGET', key.job(job), 'tenant', 'paused', 'held', 'held_max')
+  if not known[1] or known[2] == '1' or not is_below(known[3], known[4]) then return false end
+  local tenant = redis.call('HMGET', key.tenant(known[1]), 'held', 'held_max')
+  return is_below(tenant[1], tenant[2])
+end
+
 -- The chunk that the node was told to yield for.
 local function find_summoned()
   local summons = redis.call('HGET', key.summons, node)
   if not summons then return nil end
   redis.call('HDEL', key.summons, node)
   local until_ms, job = string.match(summons, '^(%d+) (.*)$')
-  return tonumber(until_ms) > now and find_of_job(asks, job) or nil
+  return tonumber(until_ms) > now and may_grant(job) and find_of_job(asks, job) or nil
 end
 
 -- Looks at so many tenants and jobs.
@@ -53,10 +61,7 @@ end
 -- one that the node should avoid.
 local function may_split(_, id)
   local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid')
-  if tonumber(known[1]) > asks.room or known[2] == node then return false end
-  local job = redis.call('HMGET', key.job(job_of(id)), 'paused', 'held', 'held_max', 'tenant')
-  local tenant = redis.call('HMGET', key.tenant(job[4]), 'held', 'held_max')
-  return job[1] ~= '1' and is_below(job[2], job[3]) and is_below(tenant[1], tenant[2])
+  return tonumber(known[1]) <= asks.room and known[2] ~= node and may_grant(job_of(id))
 end
 
 -- Where the second half of the free units starts.
