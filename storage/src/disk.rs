@@ -6,7 +6,7 @@
 //! NFS that is version 4.
 
 use crate::name::LOCKS;
-use crate::{Error, Result};
+use crate::{Created, Error, Result};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use rustix::fs::{FlockOperation, flock};
@@ -93,13 +93,13 @@ impl Disk {
     }
 
     /// Waits for the lock of an object; `None` when another holds it for too long. Its name is a hash,
-    /// of which only a part is used: the locks stay few, and two objects that share one only wait for
-    /// each other.
+    /// of which only three digits are used: the locks stay few, and two objects that share one only wait
+    /// for each other.
     pub(crate) fn hold(&self, location: &Location, wait: Duration) -> io::Result<Option<Held>> {
         let locks = self.root.join(LOCKS);
         make_folder(&locks)?;
-        let name = hex::encode(&Sha256::digest(location.as_ref())[..1]);
-        let lock = File::create(locks.join(name))?;
+        let name = hex::encode(&Sha256::digest(location.as_ref())[..2]);
+        let lock = File::create(locks.join(&name[..3]))?;
         let start = Instant::now();
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -123,6 +123,28 @@ impl Disk {
         }))
     }
 
+    /// Writes an object, over an older one if there is one.
+    pub(crate) fn put(&self, location: &Location, content: &[u8]) -> io::Result<()> {
+        self.hold_in_time(location)?.replace(&mut &*content)
+    }
+
+    /// Writes an object unless there is one. One that is there is durable, so that what is written next
+    /// may rely on it.
+    pub(crate) fn put_if_absent(&self, location: &Location, content: &[u8]) -> io::Result<Created> {
+        let held = self.hold_in_time(location)?;
+        if held.target.symlink_metadata().is_err() {
+            held.replace(&mut &*content)?;
+            return Ok(Created::New);
+        }
+        held.target.parent().map_or(Ok(()), sync_folder)?;
+        Ok(Created::Existed)
+    }
+
+    fn hold_in_time(&self, location: &Location) -> io::Result<Held> {
+        let held = self.hold(location, LOCK_WAIT)?;
+        held.ok_or_else(|| io::Error::from(ErrorKind::TimedOut))
+    }
+
     /// Gives an object a second name: a hard link, or a copy where the filesystem refuses links.
     /// Links that were put into storage by hand are not followed.
     pub(crate) fn copy(&self, from: &Location, to: &Location) -> io::Result<()> {
@@ -141,9 +163,7 @@ impl Disk {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(error),
             Err(error) => tracing::debug!(%error, %from, "no hard link"),
         }
-        let held = self.hold(to, LOCK_WAIT)?;
-        let held = held.ok_or_else(|| io::Error::from(ErrorKind::TimedOut))?;
-        held.replace_with_copy(&source)
+        self.hold_in_time(to)?.replace_with_copy(&source)
     }
 
     /// Refuses what is no file, or lies outside of the root because a folder is a link.

@@ -1,7 +1,7 @@
 //! Objects by path. Every write is whole and durable when it returns; deletes are not synced, since a
 //! deleted object that comes back after a power cut harms nobody.
 
-use crate::disk::{Disk, sync_folder};
+use crate::disk::Disk;
 use crate::name::LOCKS;
 use crate::{Error, Result, name};
 use bytes::Bytes;
@@ -127,9 +127,15 @@ impl Storage {
         }
     }
 
-    /// Writes an object, over an older one if there is one. Nobody sees it half written.
+    /// Writes an object, over an older one if there is one. Nobody sees it half written, and what a killed
+    /// writer of the same object has left beside it goes.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let put = self.store.put(&self.locate(path)?, bytes.into()).await;
+        let location = self.locate(path)?;
+        if let Some(disk) = self.disk.clone() {
+            let done = blocking(path, move || disk.put(&location, &bytes)).await;
+            return done.map_err(Error::of_write);
+        }
+        let put = self.store.put(&location, bytes.into()).await;
         put.map(|_| ())
             .map_err(|e| Error::from_object_store(path, e).of_write())
     }
@@ -138,9 +144,12 @@ impl Storage {
     /// not known yet who comes first.
     pub async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<Created> {
         let location = self.locate(path)?;
+        if let Some(disk) = self.disk.clone() {
+            let made = blocking(path, move || disk.put_if_absent(&location, &bytes)).await;
+            return made.map_err(Error::of_write);
+        }
         let options = PutOptions::from(PutMode::Create);
-        let put = self.store.put_opts(&location, bytes.into(), options);
-        match put.await {
+        match self.store.put_opts(&location, bytes.into(), options).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { source, .. }) if is_undecided(&*source) => {
                 Err(Error::Raced {
@@ -150,22 +159,9 @@ impl Storage {
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
-            ) => {
-                self.settle(path, &location).await?;
-                Ok(Created::Existed)
-            }
+            ) => Ok(Created::Existed),
             Err(error) => Err(Error::from_object_store(path, error).of_write()),
         }
-    }
-
-    /// Makes sure that an object which another writer has just named on this disk keeps its name, so
-    /// that what is written next may rely on it.
-    async fn settle(&self, path: &str, location: &Path) -> Result<()> {
-        let Some(disk) = &self.disk else {
-            return Ok(());
-        };
-        let file = disk.file(location);
-        blocking(path, move || file.parent().map_or(Ok(()), sync_folder)).await
     }
 
     /// Copies an object without moving its bytes through this machine: a hard link on a local disk,
@@ -288,10 +284,10 @@ fn unusable(path: &str, reason: String) -> Error {
 }
 
 /// Works on the disk where it does not hold up others.
-async fn blocking(
+async fn blocking<T: Send + 'static>(
     path: &str,
-    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-) -> Result<()> {
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|e| Error::from_io(path, &e)),
         Err(error) => Err(Error::Failed {

@@ -161,10 +161,11 @@ async fn titles_with_names_alike_do_not_disturb_each_other() {
     for path in &all {
         assert_eq!(storage.get_json::<String>(path).await.unwrap(), *path);
     }
-    let locks = std::fs::read_dir(place.path().join(".locks"))
-        .unwrap()
-        .count();
-    assert!(locks <= 256, "{locks}");
+    // Three digits each, so that they stay few.
+    for lock in std::fs::read_dir(place.path().join(".locks")).unwrap() {
+        let name = lock.unwrap().file_name().into_string().unwrap();
+        assert!(name.len() == 3 || name == "storage", "{name}");
+    }
     assert_eq!(storage.list("").await.unwrap().len(), all.len());
     let created = storage.put_json_if_absent("a/b~c", &"other").await.unwrap();
     assert_eq!(created, Created::Existed);

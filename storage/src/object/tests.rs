@@ -132,6 +132,25 @@ async fn a_file_that_is_in_the_way_of_a_write_is_said() {
 }
 
 #[tokio::test]
+async fn what_a_killed_writer_left_goes_with_the_next_write() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, storage) = (place.path(), storage(place.path()));
+    for path in ["folder/a", "folder/b"] {
+        storage.put(path, "old".into()).await.unwrap();
+        std::fs::write(root.join(format!("{path}#0")), "ha").unwrap();
+    }
+    std::fs::write(root.join("folder/c#0"), "ha").unwrap();
+    storage.put("folder/a", "new".into()).await.unwrap();
+    let there = storage.put_if_absent("folder/b", "new".into()).await;
+    assert_eq!(there.unwrap(), Created::Existed);
+    let made = storage.put_if_absent("folder/c", "new".into()).await;
+    assert_eq!(made.unwrap(), Created::New);
+    assert_eq!(files(root), ["folder/a", "folder/b", "folder/c"]);
+    assert_eq!(storage.get("folder/b").await.unwrap(), "old");
+    assert_eq!(storage.get("folder/c").await.unwrap(), "new");
+}
+
+#[tokio::test]
 async fn an_object_that_is_being_written_is_in_no_listing() {
     let place = tempfile::tempdir().unwrap();
     let (root, storage) = (place.path(), storage(place.path()));
