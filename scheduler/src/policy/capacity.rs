@@ -15,8 +15,8 @@ pub struct Wish {
     pub slots: u32,
     /// In how many seconds work shall be done that has no earlier deadline.
     pub target_seconds: f64,
-    /// Seconds of work that a slot must find in a job to be worth starting.
-    pub min_slot_seconds: f64,
+    /// Units that take less share a slot until they fill so many seconds: for less it is not worth starting.
+    pub min_unit_seconds: f64,
     /// Seconds of work that a job is taken for until its source was probed and planned.
     pub new_job_seconds: f64,
 }
@@ -63,8 +63,8 @@ fn share(job: &JobWork, now_ms: u64, wish: &Wish) -> Option<Share> {
         seconds_until(deadline_ms, now_ms) - job.later_chain_seconds
     });
     let most = job.of.held_max.unwrap_or(u32::MAX).min(job.open_units);
-    let worth = (seconds / wish.min_slot_seconds).ceil();
-    let worth = if wish.min_slot_seconds > 0.0 {
+    let worth = (seconds / wish.min_unit_seconds).ceil();
+    let worth = if wish.min_unit_seconds > 0.0 {
         worth.max(1.0) as u64
     } else {
         u64::MAX

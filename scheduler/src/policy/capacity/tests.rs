@@ -12,7 +12,7 @@ fn wish(slots: u32, target_seconds: f64) -> Wish {
     Wish {
         slots,
         target_seconds,
-        min_slot_seconds: 0.0,
+        min_unit_seconds: 0.0,
         new_job_seconds: 0.0,
     }
 }
@@ -116,7 +116,7 @@ fn a_job_asks_for_no_more_than_it_may_use() {
         "time for what comes after"
     );
     let coarse = Wish {
-        min_slot_seconds: 100.0,
+        min_unit_seconds: 100.0,
         ..wish(1, 60.0)
     };
     assert_eq!(nodes_worth(&[job(100, 450.0)], NOW_MS, &coarse), 5);
@@ -158,10 +158,10 @@ fn any_job() -> impl Strategy<Value = JobWork> {
 
 fn any_wish() -> impl Strategy<Value = Wish> {
     let seconds = (1.0..20_000.0, 0.0..500.0, 0.0..5_000.0);
-    (0..33_u32, seconds).prop_map(|(slots, (target, min_slot, new_job))| Wish {
+    (0..33_u32, seconds).prop_map(|(slots, (target, min_unit, new_job))| Wish {
         slots,
         target_seconds: target,
-        min_slot_seconds: min_slot,
+        min_unit_seconds: min_unit,
         new_job_seconds: new_job,
     })
 }
