@@ -242,3 +242,39 @@ async fn what_is_left_of_each_job_is_listed_until_it_ends() {
     farm.reaches(&second, "published").await;
     assert!(list(50, String::new()).await.jobs.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_a_trigger_is_understood() {
+    let manifest = include_str!("../../../deploy/kubernetes/scaledobject.yaml");
+    let (_, trigger) = manifest.split_once("- type: external\n").unwrap();
+    let pairs = trigger.lines().filter_map(|line| line.split_once(": "));
+    let pairs = pairs.filter(|(key, _)| !key.contains('#'));
+    let metadata: Vec<_> = pairs
+        .map(|(key, value)| (key.trim(), value.trim_matches('"')))
+        .collect();
+    let keys: Vec<_> = metadata.iter().map(|(key, _)| *key).collect();
+    assert_eq!(
+        keys,
+        [
+            "scalerAddress",
+            "slots",
+            "targetMinutes",
+            "newJobMinutes",
+            "minSegmentSeconds",
+            "tokenFromEnv"
+        ]
+    );
+    let farm = Farm::start().await;
+    farm.submit().await;
+    assert_eq!(nodes(&mut keda(&farm), &metadata).await.unwrap(), 1.0);
+    for (at, (key, _)) in metadata
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| (1..5).contains(at))
+    {
+        let mut wrong = metadata.clone();
+        wrong[at].1 = "much";
+        let refused = nodes(&mut keda(&farm), &wrong).await.unwrap_err();
+        assert!(refused.message().starts_with(key), "{refused:?}");
+    }
+}
