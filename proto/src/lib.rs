@@ -19,7 +19,13 @@ pub mod v1 {
 }
 
 /// The generated messages, client and server of what KEDA asks of an external scaler.
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, unreachable_pub)]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    unreachable_pub
+)]
 pub mod keda {
     tonic::include_proto!("externalscaler");
 }
