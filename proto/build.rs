@@ -4,7 +4,12 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=magpie");
-    let files = ["magpie/v1/farm.proto", "magpie/v1/node.proto"];
+    println!("cargo:rerun-if-changed=keda");
+    let files = [
+        "magpie/v1/farm.proto",
+        "magpie/v1/node.proto",
+        "keda/externalscaler.proto",
+    ];
     let descriptors = protox::compile(files, ["."])?;
     let out = std::env::var("OUT_DIR")?;
     let bytes = prost::Message::encode_to_vec(&descriptors);

@@ -58,6 +58,8 @@ pub enum Command {
     Jobs(commands::jobs::Args),
     /// List nodes, or tell one to drain.
     Nodes(commands::nodes::Args),
+    /// Say how many nodes of which kind meet the deadlines, and what that costs.
+    PlanCapacity(commands::plan_capacity::Args),
     /// End a job.
     Cancel(commands::cancel::Args),
     /// Make a job more or less urgent.

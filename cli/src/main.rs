@@ -76,6 +76,7 @@ async fn dispatch(command: Command, printer: Printer) -> anyhow::Result<Exit> {
         Command::Watch(args) => commands::watch::run(args, printer).await,
         Command::Jobs(args) => commands::jobs::run(args, printer).await,
         Command::Nodes(args) => commands::nodes::run(args, printer).await,
+        Command::PlanCapacity(args) => commands::plan_capacity::run(args, printer).await,
         Command::Cancel(args) => commands::cancel::run(args, printer).await,
         Command::Urgency(args) => commands::urgency::run(args, printer).await,
         Command::Pause(args) => commands::pause::pause(args, printer).await,

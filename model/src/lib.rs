@@ -16,6 +16,7 @@ pub mod job;
 pub mod node;
 pub mod plan;
 pub mod task;
+pub mod work;
 
 pub mod catalog;
 pub mod content_key;

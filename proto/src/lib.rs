@@ -18,6 +18,18 @@ pub mod v1 {
     tonic::include_proto!("magpie.v1");
 }
 
+/// The generated messages, client and server of what KEDA asks of an external scaler.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    unreachable_pub
+)]
+pub mod keda {
+    tonic::include_proto!("externalscaler");
+}
+
 /// The protocol as a serialised `FileDescriptorSet`, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/magpie.v1.descriptors"));
 

@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::driver::Troubles;
 use crate::handle::PlanSummary;
+use crate::handle::WorkSeen;
 use crate::losses::Losses;
 use crate::recover::Progress;
 use crate::webhook;
@@ -45,6 +46,8 @@ pub(crate) struct Farm {
     pub(crate) troubles: Troubles,
     recovery: Mutex<Option<Progress>>,
     nodes: Mutex<Option<(Instant, Arc<Vec<NodeRecord>>)>>,
+    /// What was left to do, for autoscalers.
+    pub(crate) work_seen: WorkSeen,
 }
 
 impl Farm {
@@ -61,6 +64,7 @@ impl Farm {
             troubles: Troubles::default(),
             recovery: Mutex::new(None),
             nodes: Mutex::new(None),
+            work_seen: WorkSeen::default(),
         }
     }
 

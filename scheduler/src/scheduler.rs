@@ -4,9 +4,10 @@ use crate::config::Config;
 use crate::farm::Farm;
 use crate::handle::Handle;
 use crate::recover::{self, Progress, Recovered};
-use crate::service::{FarmApi, Gate, NodeApi};
+use crate::service::{FarmApi, Gate, KedaApi, NodeApi};
 use crate::{Error, Result, driver, losses, reaper, retire, stranded, webhook};
 use hyper_util::rt::TokioIo;
+use proto::keda::external_scaler_server::ExternalScalerServer;
 use proto::v1::farm_service_server::FarmServiceServer;
 use proto::v1::node_service_server::NodeServiceServer;
 use std::sync::Arc;
@@ -67,14 +68,20 @@ impl Scheduler {
             .max_decoding_message_size(bytes_max);
         let node = NodeServiceServer::new(NodeApi::new(&self.handle()))
             .max_decoding_message_size(bytes_max);
+        // It looks for the token itself: where KEDA bears it, no interceptor sees it.
+        let keda = ExternalScalerServer::new(KedaApi::new(self.handle(), gate.clone()))
+            .max_decoding_message_size(bytes_max);
         let reflection = described().build_v1().map_err(unreadable)?;
         // Under its first name too: the tools of many distributions know no other.
         let reflection_alpha = described().build_v1alpha().map_err(unreadable)?;
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<FarmServiceServer<FarmApi>>().await;
         reporter.set_serving::<NodeServiceServer<NodeApi>>().await;
+        let scaler = reporter.set_serving::<ExternalScalerServer<KedaApi>>();
+        scaler.await;
         let routes = Routes::new(InterceptedService::new(farm, gate.clone()))
             .add_service(InterceptedService::new(node, gate.clone()))
+            .add_service(keda)
             .add_service(InterceptedService::new(reflection, gate.clone()))
             .add_service(InterceptedService::new(reflection_alpha, gate))
             .add_service(health);

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -226,6 +227,10 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
 
     async fn depth(&self) -> Result<QueueDepth> {
         self.tried(self.inner.depth()).await
+    }
+
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage> {
+        self.tried(self.inner.work_left(page, limit)).await
     }
 
     async fn now_ms(&self) -> Result<u64> {

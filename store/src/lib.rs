@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -389,6 +390,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// How much there is to do.
     async fn depth(&self) -> Result<QueueDepth>;
+
+    /// What is left of each job that has not ended, newest first, in pages like those of [`Self::jobs`].
+    /// Units count what those of their cost class are known to take now, which chunks that were added
+    /// before follow only with their next commit: sums differ a little from [`Self::depth`].
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage>;
 
     /// Milliseconds since 1970 on the store's clock.
     async fn now_ms(&self) -> Result<u64>;

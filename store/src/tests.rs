@@ -66,6 +66,7 @@ contract! {
         a_node_that_drains_gets_nothing_new,
         a_node_drains_until_it_was_away_for_a_minute,
         depth_counts_what_there_is_to_do,
+        work_left_says_what_each_open_job_still_takes,
         nodes_are_listed_with_what_they_hold,
         a_node_that_is_silent_for_a_day_is_forgotten,
     }

@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod node;
 pub mod nodes;
 pub mod pause;
+pub mod plan_capacity;
 pub mod publish;
 pub mod review;
 pub mod run;

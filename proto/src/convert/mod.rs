@@ -7,6 +7,7 @@ mod job;
 mod node;
 mod task;
 mod title;
+mod work;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use crate::{Error, v1};
 use model::job::{JobRecord, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, TaskKind, Token, UnitRecord};
+use model::work::{JobWork, WorkOf};
 use model::{Failure, FailureKind, JobId, NodeId, TenantId, TitleId};
 
 fn node(id: &str) -> NodeId {
@@ -170,4 +171,34 @@ fn nodes_survive_the_wire() {
         holds,
     };
     assert_eq!(NodeRecord::try_from(v1::Node::from(&record)), Ok(record));
+}
+
+#[test]
+fn what_is_left_of_a_job_survives_the_wire_unless_it_is_no_time() {
+    let of = WorkOf {
+        job: JobId::new("j1").unwrap(),
+        title: TitleId::new("film").unwrap(),
+        phase: Phase::Processing,
+        deadline_ms: Some(9),
+        held_max: None,
+        paused: true,
+    };
+    let work = JobWork {
+        of,
+        open_units: 7,
+        open_seconds: 12.5,
+        later_seconds: 4.0,
+        later_chain_seconds: 3.0,
+        chain_seconds: 5.5,
+    };
+    let wire = v1::JobWork::from(&work);
+    assert_eq!(JobWork::try_from(wire.clone()), Ok(work));
+    for bad in [f64::NAN, f64::INFINITY, -1.0] {
+        let wire = v1::JobWork {
+            chain_seconds: bad,
+            ..wire.clone()
+        };
+        let refused = JobWork::try_from(wire).unwrap_err().to_string();
+        assert!(refused.starts_with("work.chain_seconds"), "{refused}");
+    }
 }

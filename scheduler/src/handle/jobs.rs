@@ -40,12 +40,8 @@ impl Handle {
 
     /// Jobs, newest first. `limit` 0 means 50; at most 500.
     pub async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
-        let limit = if limit == 0 {
-            PAGE_DEFAULT
-        } else {
-            limit.min(PAGE_MAX)
-        };
-        Ok(self.farm.store().jobs(filter, page, limit).await?)
+        let store = self.farm.store();
+        Ok(store.jobs(filter, page, page_size(limit)).await?)
     }
 
     /// Ends a job; one that has ended stays as it is, and one whose catalog entry is being written cannot
@@ -181,6 +177,14 @@ impl Handle {
         self.farm.store().drop_dead(chunk).await?;
         info!(%chunk, "dead chunk was dropped");
         Ok(())
+    }
+}
+
+/// Jobs on a page of which so many were asked for; 0 for whatever is usual.
+pub(super) fn page_size(asked: u32) -> u32 {
+    match asked {
+        0 => PAGE_DEFAULT,
+        asked => asked.min(PAGE_MAX),
     }
 }
 

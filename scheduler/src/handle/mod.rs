@@ -8,12 +8,14 @@ mod steering;
 mod submit;
 mod tenants;
 mod titles;
+mod work;
 
 pub use crate::policy::admission::Submission;
 pub use detail::{AudioSummary, JobDetail, PlanSummary, RenditionSummary};
 pub use nodes::Capacity;
 pub use submit::Accepted;
 pub(crate) use tenants::restore as restore_tenants;
+pub(crate) use work::WorkSeen;
 
 use crate::farm::Farm;
 use std::sync::Arc;

@@ -2,5 +2,7 @@
 //! arguments, so that the simulation, the tests and the farm decide alike.
 
 pub mod admission;
+pub mod capacity;
+pub mod fleet;
 pub mod plan;
 pub mod retry;

@@ -198,6 +198,17 @@ impl FarmService for FarmApi {
         Ok(Response::new((&self.handle.capacity().await?).into()))
     }
 
+    async fn list_work(
+        &self,
+        request: Request<v1::ListWorkRequest>,
+    ) -> Answer<v1::ListWorkResponse> {
+        let request = request.into_inner();
+        let (page, size) = (&request.page_token, request.page_size);
+        let page = self.handle.work_left(page, size).await?;
+        let now_ms = self.handle.now_ms().await?;
+        Ok(Response::new((&page, now_ms).into()))
+    }
+
     async fn list_dead_chunks(
         &self,
         _request: Request<v1::ListDeadChunksRequest>,

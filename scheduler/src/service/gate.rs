@@ -1,7 +1,9 @@
-//! The token check: every request bears the farm's token, where one is set.
+//! The token check: every request bears the farm's token, where one is set. Nearly all bear it in the
+//! header `authorization`; KEDA sends none, and bears it in its message.
 
 use crate::config::Secret;
 use sha2::{Digest, Sha256};
+use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -19,23 +21,32 @@ impl Gate {
             expected: token.map(|token| digest(token.reveal())),
         }
     }
-}
 
-impl Interceptor for Gate {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+    /// Refuses what bears another token or none.
+    pub(crate) fn check(&self, token: Option<&str>) -> Result<(), Status> {
         let Some(expected) = self.expected else {
-            return Ok(request);
+            return Ok(());
         };
-        let given = request
-            .metadata()
-            .get("authorization")
-            .and_then(|value| value.to_str().ok());
-        match given.and_then(|value| value.strip_prefix("Bearer ")) {
-            Some(token) if digest(token) == expected => Ok(request),
+        match token {
+            Some(token) if digest(token) == expected => Ok(()),
             Some(_) => Err(Status::unauthenticated("the token is not this farm's")),
             None => Err(Status::unauthenticated("this farm wants a bearer token")),
         }
     }
+}
+
+impl Interceptor for Gate {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        self.check(bearer(request.metadata()))?;
+        Ok(request)
+    }
+}
+
+/// The token in the header of a request.
+pub(crate) fn bearer(metadata: &MetadataMap) -> Option<&str> {
+    let given = metadata.get("authorization");
+    let given = given.and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.strip_prefix("Bearer "))
 }
 
 fn digest(token: &str) -> [u8; 32] {

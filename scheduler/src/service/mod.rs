@@ -3,10 +3,12 @@
 
 mod farm;
 mod gate;
+mod keda;
 mod node;
 mod status;
 mod wire;
 
 pub(crate) use farm::FarmApi;
 pub(crate) use gate::Gate;
+pub(crate) use keda::KedaApi;
 pub(crate) use node::NodeApi;

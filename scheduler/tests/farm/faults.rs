@@ -8,6 +8,7 @@ use model::catalog::CatalogEntry;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId, TitleId, layout};
 use proto::v1;
 use std::sync::Arc;
@@ -187,6 +188,9 @@ impl Store for Faulty {
     }
     async fn depth(&self) -> Result<QueueDepth> {
         through!(self, depth())
+    }
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage> {
+        through!(self, work_left(page, limit))
     }
     async fn now_ms(&self) -> Result<u64> {
         through!(self, now_ms())

@@ -7,6 +7,7 @@
 mod ends;
 mod faults;
 mod harness;
+mod keda;
 mod life;
 mod node;
 mod publishing;

@@ -3,7 +3,8 @@
 use crate::harness::Farm;
 use tonic_reflection::pb::{v1, v1alpha};
 
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 4] = [
+    "externalscaler.ExternalScaler",
     "magpie.v1.FarmService",
     "magpie.v1.NodeService",
     "grpc.health.v1.Health",

@@ -17,8 +17,13 @@ pub(super) struct Costs {
 impl Costs {
     /// Expected microseconds of a unit of a task.
     pub(super) fn of(&self, task: &NewTask) -> u64 {
-        let learned = self.learned.get(&task.cost_class).copied();
-        learned.unwrap_or_else(|| rules::unit_micros(task.unit_seconds))
+        self.of_class(&task.cost_class, task.unit_seconds)
+    }
+
+    /// Expected microseconds of a unit of this class, or as was expected before any was committed.
+    pub(super) fn of_class(&self, class: &str, unit_seconds: f64) -> u64 {
+        let learned = self.learned.get(class).copied();
+        learned.unwrap_or_else(|| rules::unit_micros(unit_seconds))
     }
 
     /// Learns from a commit; gives what is expected from now on.

@@ -13,6 +13,7 @@ mod queue;
 mod record;
 mod state;
 mod work;
+mod work_left;
 
 use crate::clock::Clock;
 use parking_lot::Mutex;

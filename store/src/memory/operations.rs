@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::time::Duration;
 
@@ -179,6 +180,10 @@ impl Store for MemoryStore {
 
     async fn depth(&self) -> Result<QueueDepth> {
         Ok(self.with(|state, _| state.depth()))
+    }
+
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage> {
+        self.with(|state, _| state.work_left(page, limit))
     }
 
     async fn now_ms(&self) -> Result<u64> {

@@ -11,6 +11,7 @@ mod listing;
 mod operations;
 mod scripts;
 mod wire;
+mod work_left;
 
 use crate::error::Result;
 use connection::Connection;

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::node::{NodeInfo, NodeRecord, builds_digest};
 use model::task::{Claim, Committed, Grant, NewTask, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::time::Duration;
 
@@ -439,6 +440,10 @@ impl Store for RedisStore {
             seconds_left: counts.4 as f64 / 1e6,
             dead: counts.5,
         })
+    }
+
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage> {
+        self.open_work(page, limit).await
     }
 
     async fn now_ms(&self) -> Result<u64> {

@@ -73,6 +73,7 @@ scripts! {
     delivered: [NOTICES],
     put_off: [],
     depth: [],
+    work_left: [],
 }
 
 fn script(fragments: &[&str], operation: &str) -> Script {

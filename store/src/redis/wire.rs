@@ -114,7 +114,15 @@ fn optional<T: FromStr>(fields: &Fields, name: &str) -> Result<Option<T>>
 where
     T::Err: std::fmt::Display,
 {
-    match text(fields, name)? {
+    given(name, text(fields, name)?)
+}
+
+/// A value that is empty when there is nothing.
+pub(super) fn given<T: FromStr>(name: &str, value: &str) -> Result<Option<T>>
+where
+    T::Err: std::fmt::Display,
+{
+    match value {
         "" => Ok(None),
         value => parse(name, value).map(Some),
     }
@@ -197,7 +205,7 @@ fn unit_record(value: &str) -> Result<UnitRecord> {
     from_json("unit", record)
 }
 
-fn task_state(name: &str) -> Result<TaskState> {
+pub(super) fn task_state(name: &str) -> Result<TaskState> {
     match name {
         "blocked" => Ok(TaskState::Blocked),
         "open" => Ok(TaskState::Open),

@@ -188,6 +188,19 @@ impl Pair {
         self.lost += lost.len();
     }
 
+    /// What is left of every job, by pages; learned costs and commits are in it.
+    async fn work_left(&mut self) {
+        let mut page = String::new();
+        loop {
+            let limit = 1 + self.dice.below(3);
+            let found = both!(self, |f| f.store.work_left(&page, limit).await.unwrap());
+            page = found.next;
+            if page.is_empty() || self.dice.below(4) > 0 {
+                return;
+            }
+        }
+    }
+
     async fn step(&mut self) {
         match self.dice.below(16) {
             0..3 => self.submit().await,
@@ -228,6 +241,7 @@ async fn memory_and_redis_decide_alike() {
         for _ in 0..STEPS {
             pair.step().await;
             pair.losses().await;
+            pair.work_left().await;
         }
         let depth = both!(pair, |f| f.store.depth().await.unwrap());
         assert!(

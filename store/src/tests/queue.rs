@@ -4,6 +4,7 @@ use super::fixture::{
     Fixture, SECOND, elsewhere, encode, info, job, node, retry, run, single, want,
 };
 use crate::{Error, Steal, Want};
+use model::job::{NewJob, Phase, Urgency};
 use model::node::builds_digest;
 use model::task::{Claim, TaskKind};
 use std::time::Duration;
@@ -222,6 +223,54 @@ pub(super) async fn depth_counts_what_there_is_to_do(f: &Fixture) {
         ),
         (2, 3, 9, 0)
     );
+}
+
+pub(super) async fn work_left_says_what_each_open_job_still_takes(f: &Fixture) {
+    let mut video = encode("j1", &[0..4, 4..6]);
+    (video.unit_seconds, video.cost_class) = (2.5, "film".to_owned());
+    let sound = single("j1", TaskKind::Audio { index: 0 }, &[]);
+    let images = single("j1", TaskKind::Images, &["video-v"]);
+    let rules = single("j1", TaskKind::Qc, &["video-v", "audio-0", "images"]);
+    f.submit("j1", 50, &[video, sound, images, rules]).await;
+    let ended = f.submit("j2", 50, &[run("j2", 4)]).await;
+    f.step(&ended, Phase::Probing, Phase::Cancelled, vec![])
+        .await;
+    let urgency = Urgency {
+        priority: 50,
+        deadline_ms: Some(7_000),
+    };
+    let urgent = NewJob {
+        urgency,
+        held_max: Some(2),
+        ..job("j3", 50)
+    };
+    f.store.submit(&urgent, &[run("j3", 3)]).await.unwrap();
+    f.store.set_paused(&urgent.id, true).await.unwrap();
+
+    let first = f.store.work_left("", 1).await.unwrap();
+    let newest = &first.jobs[0];
+    assert_eq!(newest.of.job, urgent.id);
+    assert_eq!(
+        (newest.of.deadline_ms, newest.of.held_max, newest.of.paused),
+        (Some(7_000), Some(2), true)
+    );
+    assert_eq!((newest.open_units, newest.open_seconds), (3, 3.0));
+    let all = f.store.work_left("", 50).await.unwrap();
+    let rest = f.store.work_left(&first.next, 50).await.unwrap();
+    assert_eq!((&all.jobs[1..], ""), (&rest.jobs[..], &*rest.next));
+    assert_eq!(rest.jobs.len(), 1, "a job that has ended is not listed");
+    assert!(f.store.work_left("nowhere", 1).await.is_err());
+
+    let work = &rest.jobs[0];
+    assert_eq!((work.open_units, work.open_seconds), (7, 16.0));
+    assert_eq!((work.later_seconds, work.later_chain_seconds), (2.0, 2.0));
+    assert_eq!(work.chain_seconds, 4.5, "a segment, the images, the rules");
+    let grant = f.take("n1").await.unwrap();
+    f.claim(&grant).await;
+    // It took 1.5 s.
+    f.commit(&grant, 0).await;
+    let work = &f.store.work_left("", 50).await.unwrap().jobs[1];
+    assert_eq!((work.open_units, work.open_seconds), (6, 8.5));
 }
 
 pub(super) async fn nodes_are_listed_with_what_they_hold(f: &Fixture) {

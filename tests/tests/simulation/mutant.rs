@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Urgency};
 use model::node::{NodeInfo, NodeRecord};
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, Token, UnitRecord};
+use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -298,6 +299,10 @@ impl Store for MutantStore {
 
     async fn depth(&self) -> Result<QueueDepth> {
         self.inner.depth().await
+    }
+
+    async fn work_left(&self, page: &str, limit: u32) -> Result<WorkPage> {
+        self.inner.work_left(page, limit).await
     }
 
     async fn now_ms(&self) -> Result<u64> {
