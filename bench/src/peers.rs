@@ -19,6 +19,17 @@ const LADDER_AND_PACKAGE: &str = include_str!("../peers/ladder_and_package.sh");
 const LADDER_USUAL: &str = "ffmpeg ladder alone";
 /// The same with everything that Magpie tells x264.
 const LADDER_SAME: &str = "ffmpeg ladder alone, same x264 settings";
+/// Magpie on the pictures alone.
+const WITHOUT_SOUND: &str = "magpie without sound";
+
+/// With whom Magpie is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// All: the ladder alone in both forms, and the script for the whole output.
+    All,
+    /// One ffmpeg command with the same x264 settings, and Magpie on the pictures alone.
+    SameLadder,
+}
 
 /// What is compared.
 #[derive(Debug, Clone)]
@@ -27,6 +38,8 @@ pub struct Options {
     pub magpie: PathBuf,
     /// The source.
     pub source: PathBuf,
+    /// Who takes part.
+    pub against: Against,
     /// Slots of `magpie run`; as many as it likes when `None`.
     pub slots: Option<u32>,
     /// Timed runs of each contestant, after one that shows its memory.
@@ -41,17 +54,26 @@ pub struct Options {
 pub fn compare(options: &Options) -> anyhow::Result<Report> {
     std::fs::create_dir_all(&options.scratch)?;
     let scripts = Scripts::write(&options.scratch)?;
-    let mut contestants = vec![Contestant::magpie("magpie", &options.source, options)];
-    contestants[0].show_memory(options)?;
-    let plan = find_plan(&contestants[0].out)?;
-    let rungs = rungs(&plan)?;
-    for (name, settings) in [(LADDER_USUAL, "usual"), (LADDER_SAME, "same")] {
-        let ladder = Contestant::ladder(name, settings, options, &scripts, &plan, &rungs);
-        contestants.push(ladder);
-    }
-    contestants.push(Contestant::script(options, &scripts, &plan, &rungs));
     let silent = without_sound(options)?;
-    contestants.push(Contestant::magpie("magpie without sound", &silent, options));
+    let mut first = match options.against {
+        Against::All => Contestant::magpie("magpie", &options.source, options),
+        Against::SameLadder => Contestant::magpie(WITHOUT_SOUND, &silent, options),
+    };
+    first.show_memory(options)?;
+    let plan = find_plan(&first.out)?;
+    let rungs = rungs(&plan)?;
+    let ladder =
+        |name, settings| Contestant::ladder(name, settings, options, &scripts, &plan, &rungs);
+    let mut contestants = vec![first];
+    match options.against {
+        Against::All => contestants.extend([
+            ladder(LADDER_USUAL, "usual"),
+            ladder(LADDER_SAME, "same"),
+            Contestant::script(options, &scripts, &plan, &rungs),
+            Contestant::magpie(WITHOUT_SOUND, &silent, options),
+        ]),
+        Against::SameLadder => contestants.push(ladder(LADDER_SAME, "same")),
+    }
     for contestant in &mut contestants[1..] {
         contestant.show_memory(options)?;
     }

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, usage};
 use crate::printer::Printer;
-use bench::peers::{Options, compare};
+use bench::peers::{Against, Options, compare};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -26,6 +26,10 @@ struct Peers {
     /// Timed runs of each contestant.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
+    /// Only the ladder alone: the pictures without sound, against one ffmpeg command with the same x264
+    /// settings.
+    #[arg(long)]
+    same_ladder: bool,
     /// Slots of `magpie run`.
     #[arg(long)]
     slots: Option<u32>,
@@ -54,6 +58,10 @@ pub fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
     let options = Options {
         magpie: std::env::current_exe()?,
         source: super::submit::absolute(&peers.file.to_string_lossy())?,
+        against: match peers.same_ladder {
+            true => Against::SameLadder,
+            false => Against::All,
+        },
         slots: peers.slots,
         runs: peers.runs,
         quality_ffmpeg: peers.quality_ffmpeg,
