@@ -125,7 +125,7 @@ pub struct VideoPlan {
 /// Renditions that share a decode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RenditionGroup {
-    /// Its name, such as `h264`; the task is `video-h264`.
+    /// Its name, such as `h264` or `av1-2160p`; the task is `video-h264`.
     pub name: String,
     /// Its renditions, smallest first.
     pub renditions: Vec<Rendition>,

@@ -5,6 +5,7 @@ mod audio;
 mod chunks;
 mod color;
 mod encoders;
+mod groups;
 mod ladder;
 mod text;
 mod timing;

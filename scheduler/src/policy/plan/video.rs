@@ -1,6 +1,6 @@
 //! Pictures: grid, map, groups and chunks put together.
 
-use super::{chunks, color, encoders, failure, ladder, timing};
+use super::{chunks, color, encoders, failure, groups, ladder, timing};
 use model::grid::OutputGrid;
 use model::plan::{BuildIds, Filters, RenditionGroup, VideoPlan};
 use model::profile::Profile;
@@ -36,18 +36,19 @@ pub(super) fn plan(
         color: color::output(track),
     };
     let keyframe_frames = keyframe_frames(&grid, profile.keyframe_seconds);
-    let mut groups: Vec<RenditionGroup> = Vec::with_capacity(profile.video.codecs.len());
+    let mut all: Vec<RenditionGroup> = Vec::new();
     for &codec in &profile.video.codecs {
-        if groups.iter().any(|group| group.name == codec.as_str()) {
+        if all.iter().any(|group| group.name == codec.as_str()) {
             continue;
         }
         let encoder = encoders::choose(codec, builds)?;
-        groups.push(RenditionGroup {
+        let group = RenditionGroup {
             name: codec.as_str().to_owned(),
             renditions: ladder::plan(&pictures, &profile.video, codec, &encoder)?,
             keyframe_frames,
             lookahead_frames: encoders::lookahead_frames(encoder.family, &profile.video.presets),
-        });
+        };
+        all.extend(groups::split(group, encoder.family));
     }
     Ok(VideoPlan {
         filters: Filters {
@@ -62,7 +63,7 @@ pub(super) fn plan(
         grid,
         map: timing.map,
         map_reason: timing.reason,
-        groups,
+        groups: all,
     })
 }
 

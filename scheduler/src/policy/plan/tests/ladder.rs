@@ -115,7 +115,7 @@ fn caps_follow_pixels_rate_and_codec() {
     assert_eq!(cap(fast, "web", 0).maxrate_bps, 9_750_000);
     let hevc = cap(track(1920, 1080), "hevc", 1);
     assert_eq!((hevc.maxrate_bps, hevc.quality_centi), (4_550_000, 2_600));
-    let av1 = cap(track(1920, 1080), "av1", 1);
+    let av1 = cap(track(1920, 1080), "av1", 3);
     assert_eq!((av1.maxrate_bps, av1.quality_centi), (3_900_000, 10_000));
 }
 
