@@ -53,8 +53,13 @@ pub fn farm(handle: Handle, storage: Storage) -> Router {
         .route("/api/jobs/{job}/cancel", post(cancel))
         .route("/api/jobs/{job}/pause", post(pause))
         .route("/api/jobs/{job}/resume", post(resume))
+        .with_state(page.clone());
+    // Counts alone, for monitoring on other hosts.
+    let counts = Router::new()
+        .route("/metrics", get(metrics))
         .with_state(page);
-    player::playing(storage).merge(live.layer(from_fn(only_loopback)))
+    let live = live.layer(from_fn(only_loopback));
+    player::playing(storage).merge(live).merge(counts)
 }
 
 /// Looks at the farm while anybody watches; ends when nobody can watch any more.
@@ -93,6 +98,11 @@ async fn feed(
     let changes = WatchStream::from_changes(page.seen.subscribe());
     let events = changes.map(|text| Ok(Event::default().data(text)));
     Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+async fn metrics(State(page): State<Page>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], page.handle.metrics().await)
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use crate::driver::Troubles;
 use crate::handle::PlanSummary;
 use crate::handle::WorkSeen;
 use crate::losses::Losses;
+use crate::metrics::Metrics;
 use crate::recover::Progress;
 use crate::webhook;
 use crate::{Error, Result};
@@ -37,6 +38,8 @@ pub(crate) struct Farm {
     pub(crate) attention: Notify,
     /// A notice may wait for its receiver.
     pub(crate) notices: Notify,
+    /// What monitoring reads.
+    pub(crate) metrics: Metrics,
     /// Nodes that wait to hear that they lost a lease.
     pub(crate) losses: Losses,
     /// The scheduler stops: long waits end.
@@ -57,6 +60,7 @@ impl Farm {
             work: Notify::new(),
             attention: Notify::new(),
             notices: Notify::new(),
+            metrics: Metrics::new(),
             losses: Losses::default(),
             stopping: CancellationToken::new(),
             plans: Mutex::new(HashMap::new()),
@@ -85,6 +89,7 @@ impl Farm {
             self.attention.notify_one();
         }
         if taken && advance.from != advance.to {
+            self.metrics.phase(advance.to);
             info!(job_id = %job, from = %advance.from, to = %advance.to, "job changed phase");
             // The end of a job is announced when it has come to rest, as often as that takes.
             if !advance.to.is_final()

@@ -13,6 +13,7 @@ pub mod webhook;
 mod driver;
 mod farm;
 mod losses;
+mod metrics;
 mod reaper;
 mod recover;
 mod retire;

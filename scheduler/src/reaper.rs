@@ -65,6 +65,7 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
         .fail(&lease.chunk, lease.token, &failure, disposition)
         .await?;
     if ended {
+        farm.metrics.attempt_failed(failure.kind, &disposition);
         let (chunk, node_id) = (&lease.chunk, &lease.node);
         warn!(%chunk, %node_id, attempts = lease.attempts, ?disposition, "lease expired");
     }

@@ -316,6 +316,14 @@ fn other_sites_neither_read_nor_steer_the_farm() -> Result<()> {
         let own = Request::new("HEAD", &url, path).send()?;
         assert_eq!(own.header("access-control-allow-origin"), "", "{path}");
     }
+    // Counts may be had from elsewhere.
+    let metrics = Request::new("GET", &url, "/metrics").header("Host", "magpie.example:80");
+    let metrics = metrics.send()?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(
+        (metrics.status, metrics.header("content-type")),
+        (200, kind)
+    );
     let (_, shown) = seen(&url, &job)?;
     assert_eq!(at(&shown, "/job/phase")?, "probing");
     for (verb, phase, paused) in [

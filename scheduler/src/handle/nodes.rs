@@ -6,7 +6,7 @@ use model::NodeId;
 use model::node::NodeRecord;
 use serde::Serialize;
 use store::QueueDepth;
-use tracing::info;
+use tracing::{info, warn};
 
 /// How much there is to do and how much can be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -46,6 +46,14 @@ impl Handle {
         self.farm.work.notify_waiters();
         info!(node_id = %node, "node was told to drain");
         Ok(())
+    }
+
+    /// What monitoring reads, in the OpenMetrics text format; counters only, and `magpie_store_up 0`, while the
+    /// store does not answer.
+    pub async fn metrics(&self) -> String {
+        let capacity = self.capacity().await;
+        let capacity = capacity.inspect_err(|error| warn!(%error, "the farm could not be counted"));
+        self.farm.metrics.text(capacity.ok().as_ref())
     }
 
     /// How much there is to do and how much can be done.

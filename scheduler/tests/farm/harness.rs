@@ -4,7 +4,7 @@ use crate::node::{Node, Script};
 use proto::v1;
 use proto::v1::farm_service_client::FarmServiceClient;
 use scheduler::webhook::Targets;
-use scheduler::{Config, Recovered, Scheduler};
+use scheduler::{Config, Handle, Recovered, Scheduler};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub(crate) struct Farm {
     pub(crate) storage: Storage,
     pub(crate) config: Config,
     pub(crate) channel: Channel,
+    pub(crate) handle: Handle,
     pub(crate) sources: TempDir,
     stop: CancellationToken,
     _guard: DropGuard,
@@ -69,6 +70,7 @@ impl Farm {
         change(&mut config);
         let scheduler = Scheduler::new(config.clone()).unwrap();
         let stop = CancellationToken::new();
+        let handle = scheduler.handle();
         let channel = scheduler.in_process(stop.clone()).await.unwrap();
         let recovery = scheduler.recovery(stop.clone());
         let running = tokio::spawn(scheduler.run(stop.clone()));
@@ -77,6 +79,7 @@ impl Farm {
             storage,
             config,
             channel,
+            handle,
             sources,
             stop,
             _guard,

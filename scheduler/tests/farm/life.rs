@@ -189,6 +189,18 @@ async fn waits_for_room_and_failures_use_up_nothing_of_each_other() {
     assert_eq!(last.attempts, 2, "waits for room are no failed attempts");
     node.fail(&last, &crash).await;
     farm.reaches(&job, "failed").await;
+    let metrics = farm.handle.metrics().await;
+    for (kind, outcome, count) in [
+        ("node_fault", "retry", 2),
+        ("node_fault", "dead", 1),
+        ("exhausted", "retry", 11),
+        ("exhausted", "dead", 0),
+    ] {
+        let labels = format!("kind=\"{kind}\",outcome=\"{outcome}\"");
+        let line = format!("magpie_failures_total{{{labels}}} {count}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert!(metrics.contains("magpie_chunks_dead 1.0\n"), "{metrics}");
 }
 
 #[tokio::test]
