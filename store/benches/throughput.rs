@@ -138,6 +138,7 @@ fn want(caller: u32) -> Want {
         builds: "builds".to_owned(),
         ttl: Duration::from_secs(60),
         room_bytes: 1 << 34,
+        at_hand: Vec::new(),
         steal: Steal::WhenIdle,
     }
 }

@@ -175,6 +175,9 @@ pub struct Want {
     pub ttl: Duration,
     /// Memory of the node that no slot has taken; chunks that need more are not offered.
     pub room_bytes: u64,
+    /// Jobs whose source the node has at hand, so that starting on them costs it less; those past
+    /// [`AT_HAND_MAX`] are left out.
+    pub at_hand: Vec<JobId>,
     /// Whether it may take a part of a chunk that another node holds.
     pub steal: Steal,
 }
@@ -187,6 +190,9 @@ pub struct Share {
     /// Chunks of it that may be held at a time; any number when `None`.
     pub held_max: Option<u32>,
 }
+
+/// Most jobs in a [`Want`] that are at hand.
+pub const AT_HAND_MAX: usize = 16;
 
 /// Largest weight of a tenant.
 pub const WEIGHT_MAX: u32 = 1000;
@@ -209,6 +215,11 @@ pub enum Steal {
     /// whose holder has at least one unit claimed. A holder that has claimed nothing is about to claim,
     /// and work that changes hands before anyone starts on it would go round between idle slots.
     /// A single unclaimed unit is taken whole; the victim keeps what it has claimed.
+    ///
+    /// Richest is what is expected to take longest where it is held, less what moving it costs; both are
+    /// learned from commits: how fast a node is, and what a move costs to a node that has the source at
+    /// hand and to one that has not. A thief that is slower than the victim gets less than half, a faster
+    /// one more, and nobody gets what would then not be done sooner.
     WhenIdle,
 }
 
@@ -285,7 +296,7 @@ pub trait Store: Send + Sync + 'static {
     /// Of the queued ones, the tenant comes first that got the least work for its weight (start-time fair
     /// queuing: Goyal, Vin, Cheng, "Start-time Fair Queuing", SIGCOMM 1996; a tenant that had nothing
     /// queued starts level with the one that was served last); of its jobs the most urgent, then the
-    /// oldest; of the job's chunks the first. Each [`OLDEST_TURN`]th grant of a tenant is for its oldest
+    /// oldest; of the job's chunks the first, before it those that this node held last. Each [`OLDEST_TURN`]th grant of a tenant is for its oldest
     /// job instead, so no job waits for ever behind more urgent ones. Jobs and tenants that hold as many
     /// chunks as they may are passed over.
     ///

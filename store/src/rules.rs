@@ -73,9 +73,60 @@ pub(crate) fn check_ended(job: &JobRecord) -> Result<()> {
     })
 }
 
-/// How many of `free` unclaimed units a thief gets: the second half, and a single one whole.
-pub(crate) fn stolen(free: u32) -> u32 {
-    if free == 1 { 1 } else { free / 2 }
+/// The time of a unit on a node of which nothing was learned, in permille of what is expected of the unit.
+pub(crate) const PACE_USUAL: u64 = 1_000;
+
+/// Paces that are believed, in permille: what lies beyond is no speed of a node.
+pub(crate) const PACES: std::ops::RangeInclusive<u64> = 100..=10_000;
+
+/// The pace of a node after a unit that took so long there and was expected to take so long: an eighth of
+/// the way.
+pub(crate) fn learned_pace(known: u64, elapsed_ms: u64, expected_micros: u64) -> u64 {
+    if expected_micros == 0 {
+        return known;
+    }
+    let sample = elapsed_ms.saturating_mul(1_000_000) / expected_micros;
+    (known * 7 + sample.clamp(*PACES.start(), *PACES.end())) / 8
+}
+
+/// Expected microseconds of units on a node with this pace.
+pub(crate) fn paced(units: u32, micros: u64, pace: u64) -> f64 {
+    f64::from(units) * micros as f64 * pace as f64 / 1e3
+}
+
+/// Longest time that moving work is taken to cost, in microseconds: one node in trouble must not end
+/// stealing.
+pub(crate) const MOVE_MICROS_MAX: f64 = 30e6;
+
+/// What is learned of the cost of moving work after a move that cost so much, in microseconds: an eighth of
+/// the way. Less than nothing where the first unit was a short one; the mean is right.
+pub(crate) fn learned_move(known: Option<i64>, sample: i64) -> i64 {
+    known.map_or(sample, |known| (known * 7 + sample).div_euclid(8))
+}
+
+/// A held chunk of which a part may be stolen.
+pub(crate) struct Victim {
+    /// Units that are neither claimed nor committed.
+    pub(crate) free: u32,
+    /// Units that are claimed.
+    pub(crate) claimed: u32,
+    /// Expected microseconds of a unit where it is held.
+    pub(crate) unit_micros: f64,
+}
+
+/// How many free units a thief gets for whom a unit takes so long: the second half, less where the thief is
+/// slower and more where it is faster, and one at least. `None` when the last of them would then not be
+/// done sooner: a move costs time, and of the claimed units one is half done.
+pub(crate) fn stolen(victim: &Victim, thief_unit_micros: f64, move_micros: f64) -> Option<u32> {
+    let both = victim.unit_micros + thief_unit_micros;
+    // Nothing is known of units that are expected to take no time.
+    if both == 0.0 {
+        return Some((victim.free / 2).max(1));
+    }
+    let share = f64::from(victim.free) * victim.unit_micros / both;
+    let taken = share.floor().max(1.0);
+    let alone = (f64::from(victim.claimed) - 0.5 + f64::from(victim.free)) * victim.unit_micros;
+    (move_micros + taken * thief_unit_micros < alone).then_some(taken as u32)
 }
 
 /// Expected work of one unit in whole microseconds: sums of them are exact.
@@ -132,7 +183,7 @@ fn check_task(job: &JobId, task: &NewTask) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rank, stolen, unit_micros};
+    use super::{PACE_USUAL, Victim, learned_move, learned_pace, paced, rank, stolen, unit_micros};
     use model::job::Urgency;
 
     #[test]
@@ -150,10 +201,57 @@ mod tests {
         assert!(rank(50, None, 9) < rank(50, None, 10));
     }
 
+    fn victim(free: u32) -> Victim {
+        Victim {
+            free,
+            claimed: 1,
+            unit_micros: 10e6,
+        }
+    }
+
     #[test]
     fn a_thief_gets_the_second_half_and_never_nothing() {
-        assert_eq!([1, 2, 3, 4, 5, 9].map(stolen), [1, 1, 1, 2, 2, 4]);
-        assert_eq!(stolen(0), 0);
+        let stolen = |free| stolen(&victim(free), 10e6, 0.0);
+        assert_eq!([1, 2, 3, 4, 5, 9].map(stolen), [1, 1, 1, 2, 2, 4].map(Some));
+        let unknown = Victim {
+            unit_micros: 0.0,
+            ..victim(9)
+        };
+        assert_eq!(super::stolen(&unknown, 0.0, 30e6), Some(4));
+    }
+
+    #[test]
+    fn a_slow_thief_gets_less_and_a_fast_one_more() {
+        let stolen = |unit_micros| stolen(&victim(9), unit_micros, 0.0);
+        assert_eq!(stolen(20e6), Some(3));
+        assert_eq!(stolen(5e6), Some(6));
+        assert_eq!(stolen(80e6), Some(1));
+    }
+
+    #[test]
+    fn what_a_move_would_not_speed_up_stays() {
+        // One unit waits behind one that is half done: alone it takes 15 s, moved 10 s and the move.
+        assert_eq!(stolen(&victim(1), 10e6, 4.9e6), Some(1));
+        assert_eq!(stolen(&victim(1), 10e6, 5e6), None);
+        assert_eq!(stolen(&victim(1), 16e6, 0.0), None);
+        let busy = Victim {
+            claimed: 2,
+            ..victim(1)
+        };
+        assert_eq!(stolen(&busy, 16e6, 0.0), Some(1));
+        assert_eq!(stolen(&victim(20), 10e6, 30e6), Some(10));
+    }
+
+    #[test]
+    fn paces_and_costs_of_moves_go_an_eighth_of_the_way() {
+        assert_eq!(learned_pace(PACE_USUAL, 20_000, 10_000_000), 1_125);
+        assert_eq!(learned_pace(PACE_USUAL, 1, 10_000_000), 887);
+        assert_eq!(learned_pace(PACE_USUAL, u64::MAX, 1), 2_125);
+        assert_eq!(learned_pace(7, 5, 0), 7);
+        assert_eq!(learned_move(None, -5), -5);
+        assert_eq!(learned_move(Some(8), -1), 6);
+        assert_eq!(learned_move(Some(-8), 7), -7);
+        assert_eq!(paced(3, 2_000_000, 1_500), 9e6);
     }
 
     #[test]

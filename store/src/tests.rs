@@ -8,6 +8,7 @@ mod farm;
 mod fixture;
 mod jobs;
 mod leases;
+mod locality;
 mod notices;
 mod queue;
 mod server;
@@ -99,6 +100,13 @@ contract! {
         a_split_does_not_count_committed_units,
         a_node_does_not_steal_what_it_failed,
         a_release_gives_back_what_was_claimed,
+    }
+    locality {
+        a_slow_node_steals_less_and_a_fast_one_more,
+        what_a_move_would_not_speed_up_is_not_stolen,
+        the_source_at_hand_decides_between_victims,
+        who_held_a_chunk_last_gets_it_back,
+        a_chunk_that_was_held_goes_to_fitting_builds_only,
     }
     leases {
         a_lease_ends_unless_it_is_renewed,

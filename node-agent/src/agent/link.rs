@@ -5,6 +5,7 @@
 use super::memory::Memory;
 use crate::agent::{Event, Observer};
 use crate::error::{Error, Result};
+use crate::tasks::Context;
 use crate::transfer::delay;
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, Token, UnitRecord};
@@ -251,10 +252,16 @@ impl Link {
     /// Asks for queued work, or for a part of what another slot holds, and waits up to `wait` for some.
     /// Of the idle slots of a node one asks at a time, so that the scheduler answers as many requests
     /// as there are nodes; the next asks once this one has its answer.
-    pub(crate) async fn take(&self, wait: Duration, memory: &Memory) -> Result<Taken> {
+    pub(crate) async fn take(
+        &self,
+        wait: Duration,
+        memory: &Memory,
+        context: &Context,
+    ) -> Result<Taken> {
         let _turn = self.asking.lock().await;
         let request = v1::TakeRequest {
             room_bytes: Some(memory.room()),
+            at_hand: context.at_hand(),
             node: self.info.id.to_string(),
             builds_digest: self.builds_digest.to_string(),
             steal: true,

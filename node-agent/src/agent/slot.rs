@@ -40,7 +40,7 @@ impl Slot {
             let taken = tokio::select! {
                 biased;
                 () = self.drain.cancelled() => return Ok(()),
-                taken = self.link.take(self.take_wait, &self.memory) => taken?,
+                taken = self.link.take(self.take_wait, &self.memory, &self.context) => taken?,
             };
             match taken.grant {
                 Some(grant) => self.work(grant, permit).await,

@@ -19,6 +19,9 @@ use storage::{Source, SourceRoots, Storage};
 /// Plans kept: a node works on few jobs at a time, and a plan of a long title is a megabyte.
 const PLANS_MAX: usize = 4;
 
+/// Sources that are told of as at hand.
+const SOURCES_MAX: usize = 16;
+
 /// Objects read or written at the same time by one task.
 const PARALLEL: usize = 8;
 
@@ -43,6 +46,9 @@ pub(crate) struct LoadedPlan {
 /// Plans by job, last read first.
 type Plans = VecDeque<(JobId, Arc<LoadedPlan>)>;
 
+/// Identities of sources whose content was checked, by job, last used first.
+type Sources = VecDeque<(JobId, Arc<str>)>;
+
 /// What all attempts share; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -59,6 +65,7 @@ pub(crate) struct Context {
     roots: Arc<SourceRoots>,
     cache: Arc<BlockCache>,
     plans: Arc<Mutex<Plans>>,
+    sources: Arc<Mutex<Sources>>,
     hashes: Arc<Hashes>,
 }
 
@@ -79,6 +86,7 @@ impl Context {
             roots: Arc::new(config.roots.clone()),
             cache: Arc::new(BlockCache::new(config.cache_bytes)),
             plans: Arc::default(),
+            sources: Arc::default(),
             hashes: Arc::default(),
         }
     }
@@ -161,7 +169,19 @@ impl Context {
             let probed = &plan.source_sha256;
             return Err(changed(format!("its hash is {sha256} and was {probed}")));
         }
-        Ok(self.reader(source))
+        let reader = self.reader(source);
+        let mut sources = self.sources.lock();
+        sources.retain(|(kept, _)| *kept != plan.job);
+        sources.push_front((plan.job.clone(), reader.identity()));
+        sources.truncate(SOURCES_MAX);
+        Ok(reader)
+    }
+
+    /// Jobs whose source was checked here and lies in memory in part: starting on them is quick.
+    pub(crate) fn at_hand(&self) -> Vec<String> {
+        let sources = self.sources.lock();
+        let at_hand = sources.iter().filter(|(_, source)| self.cache.has(source));
+        at_hand.map(|(job, _)| job.to_string()).collect()
     }
 }
 

@@ -5,12 +5,12 @@ use crate::policy::retry::{self, Tried};
 use crate::{Error, Handle};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Token, UnitRecord};
-use model::{ChunkId, Failure, NodeId};
+use model::{ChunkId, Failure, JobId, NodeId};
 use proto::v1;
 use proto::v1::node_service_server::NodeService;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Renewed, Steal, Want};
+use store::{AT_HAND_MAX, Renewed, Steal, Want};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::{error, info, warn};
@@ -97,6 +97,13 @@ fn pause(waited: Duration, random: f64) -> Duration {
     longest.mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
 }
 
+/// Jobs that a node has at hand; those past the bound are left out.
+fn at_hand(jobs: Vec<String>) -> Result<Vec<JobId>, Error> {
+    let jobs = jobs.into_iter().take(AT_HAND_MAX);
+    jobs.map(|job| JobId::new(job).map_err(|e| rejected("at_hand", e)))
+        .collect()
+}
+
 fn rejected(field: &'static str, reason: impl ToString) -> Error {
     Error::Rejected {
         field,
@@ -168,6 +175,7 @@ impl NodeService for NodeApi {
             builds: request.builds_digest,
             ttl: self.farm.config.lease_ttl(),
             room_bytes: request.room_bytes.unwrap_or(u64::MAX),
+            at_hand: at_hand(request.at_hand)?,
             steal: if request.steal {
                 Steal::WhenIdle
             } else {
@@ -238,6 +246,7 @@ impl NodeService for NodeApi {
             .commit(&chunk, token, unit, &record)
             .await
             .map_err(Error::from)?;
+        self.farm.metrics.committed(committed);
         match committed {
             Committed::Accepted | Committed::Adopted => {
                 // A commit may end a task and so queue what waited for it, and need a decision.
@@ -314,6 +323,8 @@ impl NodeService for NodeApi {
         let failed = store.fail(&chunk, token, &failure, disposition).await;
         let accepted = failed.map_err(Error::from)?;
         if accepted {
+            let metrics = &self.farm.metrics;
+            metrics.attempt_failed(failure.kind, &disposition);
             warn!(%chunk, ?tried, kind = %failure.kind, %failure, ?disposition, "attempt failed");
             self.farm.work.notify_waiters();
             self.farm.attention.notify_one();

@@ -138,6 +138,7 @@ impl Node {
             steal: true,
             wait_ms,
             room_bytes: Some(self.memory_bytes),
+            at_hand: Vec::new(),
         }
     }
 

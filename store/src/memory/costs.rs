@@ -1,7 +1,8 @@
 //! What units cost, learned from commits.
 
 use super::ordered::Ordered;
-use crate::rules::{self, COST_CLASSES_MAX};
+use super::record::Moved;
+use crate::rules::{self, COST_CLASSES_MAX, MOVE_MICROS_MAX};
 use model::task::{NewTask, UnitRecord};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,10 @@ pub(super) struct Costs {
     learned: BTreeMap<String, u64>,
     /// Classes by the time at which something was learned of them last.
     by_age: Ordered<String>,
+    /// Microseconds from a grant to the first commit beyond those of its unit: where the source was at
+    /// hand, and elsewhere.
+    warm_move: Option<i64>,
+    cold_move: Option<i64>,
 }
 
 impl Costs {
@@ -24,6 +29,34 @@ impl Costs {
     pub(super) fn of_class(&self, class: &str, unit_seconds: f64) -> u64 {
         let learned = self.learned.get(class).copied();
         learned.unwrap_or_else(|| rules::unit_micros(unit_seconds))
+    }
+
+    /// What was learned of a class.
+    pub(super) fn known(&self, class: &str) -> Option<u64> {
+        self.learned.get(class).copied()
+    }
+
+    /// Learns what a move cost whose first unit is committed now and was expected to take so long.
+    pub(super) fn learn_move(&mut self, moved: Moved, unit_micros: f64, now_ms: u64) {
+        let took = now_ms.saturating_sub(moved.at_ms) as f64 * 1e3;
+        let sample = (took - unit_micros.floor()) as i64;
+        let known = if moved.at_hand {
+            &mut self.warm_move
+        } else {
+            &mut self.cold_move
+        };
+        *known = Some(rules::learned_move(*known, sample));
+    }
+
+    /// Expected microseconds that moving work costs; nothing while nothing was learned.
+    pub(super) fn of_move(&self, at_hand: bool) -> f64 {
+        let (one, other) = (self.warm_move, self.cold_move);
+        let known = if at_hand {
+            one.or(other)
+        } else {
+            other.or(one)
+        };
+        (known.unwrap_or(0) as f64).clamp(0.0, MOVE_MICROS_MAX)
     }
 
     /// Learns from a commit; gives what is expected from now on.

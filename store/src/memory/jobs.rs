@@ -109,6 +109,9 @@ impl State {
                 micros,
                 place,
                 is_begun: false,
+                pace: rules::PACE_USUAL,
+                moved: None,
+                last: None,
                 failures: Vec::new(),
             };
             task.chunks.insert(number, record);

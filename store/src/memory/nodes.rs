@@ -21,6 +21,7 @@ impl State {
             info: info.clone(),
             seen_at_ms: now_ms,
             draining,
+            pace: self.pace_of(&info.id),
         };
         self.nodes.insert(info.id.clone(), node);
         let holders: BTreeSet<NodeId> = self.holders.values().cloned().collect();

@@ -43,6 +43,10 @@ impl<K: Ord + Clone> Ordered<K> {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     pub(super) fn score(&self, member: &K) -> Option<u64> {
         self.scores.get(member).copied()
     }

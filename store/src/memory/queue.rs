@@ -6,7 +6,7 @@ use super::ordered::Ordered;
 use super::record::ChunkRecord;
 use super::state::State;
 use crate::rules::{self, ELSEWHERE_MS, LEAD_SECONDS, LOOK_MAX, OLDEST_TURN, SUMMONS_MS};
-use crate::{Share, Want};
+use crate::{AT_HAND_MAX, Share, Want};
 use model::{ChunkId, JobId, NodeId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,8 @@ pub(super) struct Asks<'a> {
     pub(super) node: &'a NodeId,
     pub(super) builds: &'a str,
     pub(super) room_bytes: u64,
+    /// Jobs whose source is at hand.
+    pub(super) at_hand: &'a [JobId],
     pub(super) now_ms: u64,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Asks<'a> {
             node: &want.node,
             builds: &want.builds,
             room_bytes: want.room_bytes,
+            at_hand: &want.at_hand[..want.at_hand.len().min(AT_HAND_MAX)],
             now_ms,
         }
     }
@@ -80,7 +83,7 @@ impl Queue {
     pub(super) fn remove(&mut self, id: &ChunkId) {
         if let Some(chunks) = self.chunks.get_mut(&id.task.job) {
             chunks.remove(id);
-            if chunks.len() == 0 {
+            if chunks.is_empty() {
                 self.chunks.remove(&id.task.job);
             }
         }
@@ -207,8 +210,17 @@ impl State {
             .collect()
     }
 
-    /// The first queued chunk of the job that the one who asks may have.
+    /// The first queued chunk of the job that the one who asks may have; one comes first of all that it
+    /// held last, since what that needs is at hand there.
     fn find_of_job(&self, job: &JobId, asks: &Asks<'_>) -> Option<ChunkId> {
+        let left = self.left.get(asks.node).into_iter();
+        let mut own = left
+            .flat_map(Ordered::iter)
+            .take(LOOK_MAX)
+            .filter(|(_, id)| id.task.job == *job && self.is_offered(id, asks));
+        if let Some((_, id)) = own.find(|(_, id)| self.fits(id, asks)) {
+            return Some(id.clone());
+        }
         let mut found: Option<&(u64, ChunkId)> = None;
         for builds in asks.offered() {
             let queue = self.queues.get(builds);
@@ -219,6 +231,13 @@ impl State {
             }
         }
         found.map(|(_, id)| id.clone())
+    }
+
+    /// Whether the one who asks has the builds that the chunk needs.
+    fn is_offered(&self, id: &ChunkId, asks: &Asks<'_>) -> bool {
+        let job = self.jobs.get(&id.task.job);
+        let task = job.and_then(|job| job.tasks.get(&id.task.name));
+        task.is_some_and(|task| asks.offered().any(|builds| builds == task.builds))
     }
 
     /// Whether the one who asks has room for the chunk and need not avoid it.
@@ -275,6 +294,7 @@ impl State {
             node,
             builds: &builds,
             room_bytes: known.map_or(u64::MAX, |known| known.info.memory_bytes),
+            at_hand: &[],
             now_ms,
         };
         let urgency = record.urgency;

@@ -6,7 +6,7 @@ use crate::rules::{self, FAILURES_MAX};
 use crate::{Counts, DeadAttempt, Disposition};
 use model::job::JobRecord;
 use model::task::{Chunk, Lease, TaskKind, TaskState, Token, UnitRecord};
-use model::{Failure, TaskName};
+use model::{Failure, NodeId, TaskName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A job with its tasks.
@@ -75,7 +75,22 @@ pub(super) struct ChunkRecord {
     pub(super) place: u64,
     /// Whether its holder has claimed a unit of it.
     pub(super) is_begun: bool,
+    /// Pace of its holder, in permille.
+    pub(super) pace: u64,
+    /// Its grant, until the holder has committed a unit.
+    pub(super) moved: Option<Moved>,
+    /// Who held it last.
+    pub(super) last: Option<NodeId>,
     pub(super) failures: Vec<DeadAttempt>,
+}
+
+/// A grant whose cost is to be learned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moved {
+    /// When it was granted.
+    pub(super) at_ms: u64,
+    /// Whether the node had the source at hand.
+    pub(super) at_hand: bool,
 }
 
 impl Task {
@@ -127,10 +142,27 @@ impl ChunkRecord {
         lease.is_some_and(|lease| lease.token == token && lease.expires_at_ms > now_ms)
     }
 
-    pub(super) fn grant(&mut self, lease: Lease) {
+    pub(super) fn grant(&mut self, lease: Lease, pace: u64, moved: Moved) {
         self.chunk.lease = Some(lease);
         self.is_begun = false;
+        self.pace = pace;
+        self.moved = Some(moved);
         self.standing = Standing::Held;
+    }
+
+    /// Expected microseconds of its free units with its holder.
+    pub(super) fn free_micros(&self) -> f64 {
+        rules::paced(self.free(), self.micros, self.pace)
+    }
+
+    /// What a thief with this pace gets of it; see [`rules::stolen`].
+    pub(super) fn stolen(&self, pace: u64, move_micros: f64) -> Option<u32> {
+        let victim = rules::Victim {
+            free: self.free(),
+            claimed: self.chunk.claimed.len() as u32,
+            unit_micros: rules::paced(1, self.micros, self.pace),
+        };
+        rules::stolen(&victim, rules::paced(1, self.micros, pace), move_micros)
     }
 
     /// Claims the next unit that is not committed, if one is left.
@@ -162,7 +194,8 @@ impl ChunkRecord {
             self.chunk.next = *first;
         }
         self.chunk.claimed.clear();
-        self.chunk.lease = None;
+        self.last = self.chunk.lease.take().map(|lease| lease.node);
+        self.moved = None;
         self.standing = standing;
     }
 
@@ -196,9 +229,13 @@ impl ChunkRecord {
         }
     }
 
-    /// Takes the second half of the free units out of it as a new chunk with that number.
-    pub(super) fn split(&mut self, number: u32, committed: &BTreeMap<u32, UnitRecord>) -> Self {
-        let taken = rules::stolen(self.free());
+    /// Takes so many of the last free units out of it, at least one, as a new chunk with that number.
+    pub(super) fn split(
+        &mut self,
+        number: u32,
+        taken: u32,
+        committed: &BTreeMap<u32, UnitRecord>,
+    ) -> Self {
         let free = (self.chunk.next..self.chunk.end).filter(|unit| !committed.contains_key(unit));
         let border = free
             .rev()
@@ -228,6 +265,9 @@ impl ChunkRecord {
             micros: self.micros,
             place: self.place,
             is_begun: false,
+            pace: self.pace,
+            moved: None,
+            last: None,
             failures: self.failures.clone(),
         }
     }

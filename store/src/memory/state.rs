@@ -7,6 +7,7 @@ use super::outbox::Receiver;
 use super::queue::{Queue, Tenant};
 use super::record::{ChunkRecord, Job, Standing, Task};
 use crate::error::{Error, Result};
+use crate::rules::PACE_USUAL;
 use model::node::NodeInfo;
 use model::{ChunkId, JobId, NodeId, TenantId};
 use std::collections::BTreeMap;
@@ -40,6 +41,9 @@ pub(super) struct State {
     /// Dead chunks by time of death.
     pub(super) dead: Ordered<ChunkId>,
     pub(super) holders: BTreeMap<ChunkId, NodeId>,
+    /// Queued chunks that may be granted by the node that held them last, in their order, and these nodes.
+    pub(super) left: BTreeMap<NodeId, Ordered<ChunkId>>,
+    pub(super) leavers: BTreeMap<ChunkId, NodeId>,
     /// Nodes by when a step of a job last ended leases of theirs.
     pub(super) losses: Ordered<NodeId>,
     /// Jobs that need a decision, by the time at which they may be handed out.
@@ -59,6 +63,8 @@ pub(super) struct Node {
     pub(super) builds: String,
     pub(super) seen_at_ms: u64,
     pub(super) draining: bool,
+    /// Time that it takes for a unit, in permille of what is expected; learned from its commits.
+    pub(super) pace: u64,
 }
 
 impl State {
@@ -68,6 +74,11 @@ impl State {
 
     pub(super) fn job_mut(&mut self, id: &JobId) -> Result<&mut Job> {
         self.jobs.get_mut(id).ok_or_else(|| unknown_job(id))
+    }
+
+    /// The pace of a node, in permille.
+    pub(super) fn pace_of(&self, node: &NodeId) -> u64 {
+        self.nodes.get(node).map_or(PACE_USUAL, |node| node.pace)
     }
 
     pub(super) fn task_mut(&mut self, id: &ChunkId) -> Option<&mut Task> {
@@ -110,6 +121,11 @@ impl State {
             (Standing::Queued, _) => {
                 let queue = self.queues.entry(task.builds.clone()).or_default();
                 queue.set(id.clone(), record.place);
+                if let Some(node) = &record.last {
+                    let left = self.left.entry(node.clone()).or_default();
+                    left.set(id.clone(), record.place);
+                    self.leavers.insert(id.clone(), node.clone());
+                }
             }
             (Standing::Held, Some(lease)) => {
                 self.leases.set(id.clone(), lease.expires_at_ms);
@@ -118,9 +134,8 @@ impl State {
                 let tenant = job.record.tenant.clone();
                 self.tenants.entry(tenant).or_default().held += 1;
                 if record.is_offered() {
-                    let micros = u64::from(record.free()) * record.micros;
                     let rich = self.rich.entry(task.builds.clone()).or_default();
-                    rich.set(id.clone(), u64::MAX - micros);
+                    rich.set(id.clone(), u64::MAX - record.free_micros() as u64);
                 }
             }
             (Standing::Dead { at_ms }, _) => self.dead.set(id.clone(), at_ms),
@@ -137,6 +152,14 @@ impl State {
         }
         for index in [&mut self.delayed, &mut self.leases, &mut self.dead] {
             index.remove(id);
+        }
+        if let Some(node) = self.leavers.remove(id)
+            && let Some(left) = self.left.get_mut(&node)
+        {
+            left.remove(id);
+            if left.is_empty() {
+                self.left.remove(&node);
+            }
         }
         if self.holders.remove(id).is_none() {
             return;

@@ -1,14 +1,15 @@
 //! The work itself: granting, claiming and committing.
 
 use super::queue::{Asks, avoids};
-use super::record::{ChunkRecord, Standing};
+use super::record::{ChunkRecord, Moved, Standing};
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::rules::{CLAIMS_MAX, LOOK_MAX};
+use crate::rules::{self, CLAIMS_MAX, LOOK_MAX};
 use crate::{Steal, Want};
 use model::ChunkId;
 use model::task::{Claim, Committed, Grant, Lease, TaskState, Token, UnitRecord};
+use std::time::Duration;
 
 impl State {
     pub(super) fn take(&mut self, want: &Want, now_ms: u64) -> Option<Grant> {
@@ -26,58 +27,78 @@ impl State {
             Steal::Never => None,
             Steal::WhenIdle => self.split_richest(&asks),
         });
-        self.grant(&found?, want, now_ms)
+        self.grant(&found?, &asks, want.ttl)
     }
 
-    /// Splits the richest held chunk that the node need not avoid; gives the new half.
+    /// Splits the held chunk that is worth most to the one who asks; gives the new half.
     fn split_richest(&mut self, asks: &Asks<'_>) -> Option<ChunkId> {
-        let mut found = None;
-        for builds in asks.offered() {
-            let rich = self.rich.get(builds).into_iter();
-            let first = rich.flat_map(|rich| rich.iter()).take(LOOK_MAX);
-            let mut fit = first.filter(|(_, id)| self.may_split(id, asks));
-            if let Some(candidate) = fit.next() {
-                found = Some(found.map_or(candidate, |best| std::cmp::min(best, candidate)));
-            }
-        }
-        let victim = found.map(|(_, id)| id.clone())?;
+        let (victim, taken) = self.find_victim(asks)?;
         let task = self.task_mut(&victim)?;
         let number = task.next_number;
         task.next_number += 1;
         let half = task
             .chunks
             .get_mut(&victim.number)?
-            .split(number, &task.committed);
+            .split(number, taken, &task.committed);
         let id = half.chunk.id.clone();
         task.chunks.insert(number, half);
         self.index(&victim, asks.now_ms);
         Some(id)
     }
 
-    /// Whether a part of a held chunk may go to the one who asks. It is held elsewhere, so there is an
-    /// elsewhere for one that the node should avoid.
-    fn may_split(&self, id: &ChunkId, asks: &Asks<'_>) -> bool {
-        self.may_grant(&id.task.job)
-            && self.fits(id, asks)
-            && self
-                .chunk(id)
-                .is_some_and(|record| !avoids(record, asks.node))
+    /// The richest held chunk, less what a move of it costs, and how many units of it to take.
+    fn find_victim(&self, asks: &Asks<'_>) -> Option<(ChunkId, u32)> {
+        let costs = [false, true].map(|at_hand| self.costs.of_move(at_hand));
+        let least_cost = costs[0].min(costs[1]);
+        let mut best: Option<(f64, &ChunkId, u32)> = None;
+        for builds in asks.offered() {
+            let rich = self.rich.get(builds).into_iter();
+            for (score, id) in rich.flat_map(|rich| rich.iter()).take(LOOK_MAX) {
+                let rich = (u64::MAX - score) as f64;
+                // Those that follow have less.
+                if best.is_some_and(|(worth, ..)| rich - least_cost <= worth) {
+                    break;
+                }
+                let cost = costs[usize::from(asks.at_hand.contains(&id.task.job))];
+                if best.is_none_or(|(worth, ..)| rich - cost > worth)
+                    && let Some(taken) = self.may_split(id, asks, cost)
+                {
+                    best = Some((rich - cost, id, taken));
+                }
+            }
+        }
+        best.map(|(_, id, taken)| (id.clone(), taken))
     }
 
-    fn grant(&mut self, id: &ChunkId, want: &Want, now_ms: u64) -> Option<Grant> {
+    /// How many units of a held chunk the one who asks may have. It is held elsewhere, so there is an
+    /// elsewhere for one that the node should avoid.
+    fn may_split(&self, id: &ChunkId, asks: &Asks<'_>, move_micros: f64) -> Option<u32> {
+        let record = self.chunk(id)?;
+        let may = self.may_grant(&id.task.job) && self.fits(id, asks) && !avoids(record, asks.node);
+        may.then(|| record.stolen(self.pace_of(asks.node), move_micros))?
+    }
+
+    fn grant(&mut self, id: &ChunkId, asks: &Asks<'_>, ttl: Duration) -> Option<Grant> {
         self.grants += 1;
         let token = Token {
             epoch: self.epoch,
             counter: self.grants,
         };
+        let (now_ms, pace) = (asks.now_ms, self.pace_of(asks.node));
         let job = self.jobs.get_mut(&id.task.job)?;
         let task = job.tasks.get_mut(&id.task.name)?;
         let record = task.chunks.get_mut(&id.number)?;
-        record.grant(Lease {
-            node: want.node.clone(),
+        let lease = Lease {
+            node: asks.node.clone(),
             token,
-            expires_at_ms: now_ms.saturating_add(milliseconds(want.ttl)),
-        });
+            expires_at_ms: now_ms.saturating_add(milliseconds(ttl)),
+        };
+        let at_hand = asks.at_hand.contains(&id.task.job);
+        let moved = Moved {
+            at_ms: now_ms,
+            at_hand,
+        };
+        record.grant(lease, pace, moved);
         let grant = Grant {
             chunk: id.clone(),
             kind: task.kind.clone(),
@@ -138,18 +159,13 @@ impl State {
             });
         }
         if let Some(known) = task.committed.get(&unit) {
-            let equal = known.digest == commit.record.digest;
-            return Ok(if equal {
-                Committed::Already
-            } else {
-                Committed::Conflict
+            return Ok(match known.digest == commit.record.digest {
+                true => Committed::Already,
+                false => Committed::Conflict,
             });
         }
-        let mut known = task.committed.values();
-        if known
-            .next()
-            .is_some_and(|known| known.config_digest != commit.record.config_digest)
-        {
+        let before = task.committed.values().next();
+        if before.is_some_and(|before| before.config_digest != commit.record.config_digest) {
             return Ok(Committed::Conflict);
         }
         let is_held = |record: &ChunkRecord| {
@@ -165,9 +181,20 @@ impl State {
         job.record.units_done += 1;
         job.record.version += 1;
         job.record.changed_at_ms = now_ms;
+        let known = self.costs.known(&task.cost_class);
         let learned = self.costs.learn(&task.cost_class, commit.record, now_ms);
         if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
             (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
+            if let (moved, Some(known), Some(_)) = (record.moved.take(), known, learned) {
+                let (holder, pace) = (record.chunk.lease.as_ref(), record.pace);
+                if let Some(moved) = moved {
+                    self.costs
+                        .learn_move(moved, rules::paced(1, known, pace), now_ms);
+                }
+                if let Some(node) = holder.and_then(|lease| self.nodes.get_mut(&lease.node)) {
+                    node.pace = rules::learned_pace(node.pace, commit.record.elapsed_ms, known);
+                }
+            }
         }
         let owned = owner.and_then(|number| task.chunks.get_mut(&number));
         if let (Some(record), Some(micros)) = (owned, learned) {

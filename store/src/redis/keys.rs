@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub(super) const FRAGMENT: &str = r"
 -- The number changes when keys come to mean something else: then a cell starts empty, and is rebuilt
 -- from storage like a lost one.
-local tag = KEYS[1] .. ':2:'
+local tag = KEYS[1] .. ':3:'
 local key = {
   -- strings: epoch of new tokens; what the tenant granted last had been served; counters of grants and
   -- accepted jobs
@@ -17,6 +17,8 @@ local key = {
   totals = tag .. 'totals',
   -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when
   costs = tag .. 'costs', cost_ages = tag .. 'cost_ages',
+  -- hash: learned microseconds that moving work costs, where the source was at hand (1) and elsewhere (0)
+  moves = tag .. 'moves',
   -- sorted sets of jobs: by number; by the time from which they may be handed out; by nudge
   jobs = tag .. 'jobs', attention = tag .. 'attention', nudges = tag .. 'nudges',
   -- sorted set: jobs that are not in a final phase, by number
@@ -56,9 +58,10 @@ function key.aged(builds, tenant) return tag .. 'aged:' .. builds .. ':' .. tena
 -- hash; set of the builds in which jobs of it may be granted
 function key.tenant(id) return tag .. 'tenant:' .. id end
 function key.waits(tenant) return tag .. 'waits:' .. tenant end
--- hash; set of the chunks that it holds
+-- hash; set of the chunks that it holds; sorted set of the queued chunks that it held last, by place
 function key.node(id) return tag .. 'node:' .. id end
 function key.holds(node) return tag .. 'holds:' .. node end
+function key.left(node) return tag .. 'left:' .. node end
 -- list: time, version, job, `end` where it tells of one, and JSON of what waits for a receiver
 function key.notices(receiver) return tag .. 'notices:' .. receiver end
 -- sorted set: nodes with these builds ('' for all) that do not drain, by last sign of life

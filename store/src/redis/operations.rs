@@ -7,11 +7,12 @@ use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
     self, CLAIMS_MAX, COST_CLASSES_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX,
-    LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, NODE_SILENCE_MS, OLDEST_TURN, SUMMONS_MS,
+    LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, MOVE_MICROS_MAX, NODE_SILENCE_MS, OLDEST_TURN,
+    PACE_USUAL, PACES, SUMMONS_MS,
 };
 use crate::{
-    Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
-    QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
+    AT_HAND_MAX, Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses,
+    Notice, Posted, QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
@@ -183,6 +184,8 @@ impl Store for RedisStore {
     }
 
     async fn take(&self, want: &Want) -> Result<Option<Grant>> {
+        let at_hand = want.at_hand.iter().take(AT_HAND_MAX);
+        let at_hand: Vec<&str> = at_hand.map(JobId::as_str).collect();
         let granted: Option<Granted> = run!(
             self,
             take,
@@ -195,6 +198,9 @@ impl Store for RedisStore {
             ELSEWHERE_MS,
             want.room_bytes,
             OLDEST_TURN,
+            MOVE_MICROS_MAX,
+            PACE_USUAL,
+            at_hand.join(" "),
         )?;
         granted.map(grant).transpose()
     }
@@ -237,6 +243,8 @@ impl Store for RedisStore {
             wire::json(record),
             if record.reused { 0 } else { record.elapsed_ms },
             COST_CLASSES_MAX,
+            PACES.start(),
+            PACES.end(),
         )?;
         match answer.as_str() {
             "accepted" => Ok(Committed::Accepted),
@@ -337,6 +345,7 @@ impl Store for RedisStore {
             DRAIN_KEPT_MS,
             u8::from(!node.takes_work()),
             node.memory_bytes,
+            PACE_USUAL,
         )
     }
 

@@ -14,8 +14,8 @@ const NODES: &str = include_str!("scripts/fragments/nodes.lua");
 
 /// Lets the contract suite move the time of a cell forward instead of sleeping.
 const SHIFTED_CLOCK: &str = r"
-local unshifted_ms = now_ms
-now_ms = function() return unshifted_ms() + (redis.call('GET', tag .. 'shift') or 0) end
+local running_ms = now_ms
+now_ms = function() return tonumber(redis.call('GET', tag .. 'clock') or running_ms()) end
 ";
 
 macro_rules! scripts {

@@ -1,10 +1,10 @@
 //! The two backends decide alike: the same random operations get the same answers from both, so that
 //! what the simulation shows of one holds for the other.
 
-use super::fixture::{Fixture, elsewhere, encode, info, job, want};
+use super::fixture::{Fixture, elsewhere, encode, info, job, record, want};
 use crate::{Share, Steal, Want};
 use model::job::{NewJob, Phase, Urgency};
-use model::task::{Claim, Grant, NewTask};
+use model::task::{Claim, Grant, NewTask, UnitRecord};
 use std::time::Duration;
 
 const STEPS: u32 = 500;
@@ -89,7 +89,10 @@ impl Pair {
             0 => String::new(),
             _ => model::node::builds_digest(&info("n1").builds),
         };
+        let at_hand = (0..self.dice.below(3)).map(|_| self.dice.below(self.jobs.max(1)));
+        let at_hand = at_hand.map(|job| format!("j{job:04}").parse().unwrap());
         let ask = Want {
+            at_hand: at_hand.collect(),
             builds,
             room_bytes: u64::from(1 + self.dice.below(3)) << 33,
             ..want(&node, Steal::WhenIdle)
@@ -108,7 +111,15 @@ impl Pair {
             .ok());
         match claimed {
             Some(Claim::Unit(unit)) if self.dice.below(8) > 0 => {
-                both!(self, |f| f.commit(&grant, unit).await);
+                let record = UnitRecord {
+                    elapsed_ms: u64::from(self.dice.below(60_000)),
+                    ..record(unit)
+                };
+                both!(self, |f| f
+                    .store
+                    .commit(&grant.chunk, grant.token, unit, &record)
+                    .await
+                    .unwrap());
             }
             Some(Claim::Yield) => {
                 both!(self, |f| f
@@ -177,15 +188,10 @@ impl Pair {
         }
     }
 
-    /// Who lost leases lately. In no order: what happened at one time for one happened a little apart for
-    /// the other.
+    /// Who lost leases lately.
     async fn losses(&mut self) {
-        let lost = both!(self, |f| {
-            let mut nodes = f.store.losses(0).await.unwrap().nodes;
-            nodes.sort_unstable();
-            nodes
-        });
-        self.lost += lost.len();
+        let lost = both!(self, |f| f.store.losses(0).await.unwrap());
+        self.lost += lost.nodes.len();
     }
 
     /// What is left of every job, by pages; learned costs and commits are in it.
@@ -209,8 +215,7 @@ impl Pair {
             13 => self.end_lease().await,
             14 => self.change().await,
             _ => {
-                // No bound of the store is near a multiple of it: the clocks do not run in step.
-                let time = Duration::from_secs(7);
+                let time = Duration::from_millis(u64::from(self.dice.below(15_000)));
                 self.memory.pass(time).await;
                 self.redis.pass(time).await;
             }

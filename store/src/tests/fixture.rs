@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const TTL: Duration = Duration::from_secs(60);
 const CELL: &str = "contract";
+const START_MS: u64 = 1_790_000_000_000;
 
 pub(super) struct Fixture {
     pub(super) store: Arc<dyn Store>,
@@ -29,7 +30,7 @@ enum Time {
 
 impl Fixture {
     pub(super) fn memory() -> Self {
-        let clock = Arc::new(ManualClock::new(1_790_000_000_000));
+        let clock = Arc::new(ManualClock::new(START_MS));
         let store = Arc::new(MemoryStore::new(clock.clone()));
         Self {
             store: store.clone(),
@@ -40,10 +41,12 @@ impl Fixture {
     pub(super) async fn redis() -> Option<Self> {
         let server = Server::start()?;
         let store = RedisStore::open(&server.url(), CELL, 1).await.unwrap();
-        Some(Self {
+        let fixture = Self {
             store: Arc::new(store),
             time: Time::Redis(server),
-        })
+        };
+        fixture.pass(Duration::from_millis(START_MS)).await;
+        Some(fixture)
     }
 
     /// The same server behind another connection, with another epoch.
@@ -75,7 +78,7 @@ impl Fixture {
         let mut connection = Self::connection(server).await;
         let mut command = redis::cmd("HSET");
         command
-            .arg(format!("{{magpie:{CELL}}}:2:{key}"))
+            .arg(format!("{{magpie:{CELL}}}:3:{key}"))
             .arg(field)
             .arg("nonsense");
         let _: u64 = command.query_async(&mut connection).await.unwrap();
@@ -89,7 +92,7 @@ impl Fixture {
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("DEL");
-                command.arg(format!("{{magpie:{CELL}}}:2:notices:{receiver}"));
+                command.arg(format!("{{magpie:{CELL}}}:3:notices:{receiver}"));
                 let lost: u64 = command.query_async(&mut connection).await.unwrap();
                 assert_eq!(lost, 1);
             }
@@ -109,7 +112,7 @@ impl Fixture {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("INCRBY");
                 command
-                    .arg(format!("{{magpie:{CELL}}}:2:shift"))
+                    .arg(format!("{{magpie:{CELL}}}:3:clock"))
                     .arg(time.as_millis() as u64);
                 let _: u64 = command.query_async(&mut connection).await.unwrap();
             }
@@ -226,6 +229,7 @@ pub(super) fn want(id: &str, steal: Steal) -> Want {
         builds: String::new(),
         ttl: TTL,
         room_bytes: 1 << 34,
+        at_hand: Vec::new(),
         steal,
     }
 }

@@ -172,6 +172,7 @@ impl Node {
                 builds: builds_digest(&titles::builds()),
                 ttl: self.world.shape.lease_ttl(),
                 room_bytes: u64::MAX,
+                at_hand: Vec::new(),
                 steal: self.world.shape.splitting.steal(),
             };
             let (Answer::Taken { grant, draining }, _) = self.link.call(Request::Take(want)).await

@@ -5,7 +5,7 @@ use crate::rules::CLAIMS_MAX;
 use model::task::{Chunk, UnitRecord};
 use proptest::collection::btree_set;
 use proptest::prelude::ProptestConfig;
-use proptest::{prop_assert, prop_assert_eq, prop_assume, proptest};
+use proptest::{prop_assert_eq, prop_assume, proptest};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn units(committed: &BTreeSet<u32>) -> BTreeMap<u32, UnitRecord> {
@@ -44,6 +44,9 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
         micros: 1,
         place: 0,
         is_begun: false,
+        pace: 1_000,
+        moved: None,
+        last: None,
         failures: Vec::new(),
     }
 }
@@ -63,6 +66,7 @@ proptest! {
         length in 1..80_u32,
         committed in btree_set(0..130_u32, 0..60),
         claims in 1..=CLAIMS_MAX,
+        share in 0.0..1.0_f64,
     ) {
         let done = units(&committed);
         let mut victim = chunk(start, start + length, &committed);
@@ -73,12 +77,12 @@ proptest! {
         prop_assert_eq!(before.len() as u32, victim.free());
         prop_assume!(!before.is_empty());
         let claimed = victim.chunk.claimed.clone();
-        let half = victim.split(1, &done);
+        let wanted = 1 + (share * before.len() as f64) as u32;
+        let half = victim.split(1, wanted, &done);
         let (kept, taken) = (free(&victim, &committed), free(&half, &committed));
         prop_assert_eq!([kept.clone(), taken.clone()].concat(), before);
         prop_assert_eq!((kept.len() as u32, taken.len() as u32), (victim.free(), half.free()));
-        prop_assert!(!taken.is_empty() && (kept.len() >= taken.len() || kept.is_empty()));
-        prop_assert!(kept.len() <= taken.len() + 1);
+        prop_assert_eq!(taken.len() as u32, wanted);
         prop_assert_eq!(victim.chunk.claimed, claimed);
         prop_assert_eq!((victim.chunk.end, half.chunk.attempts), (half.chunk.next, 2));
         prop_assert_eq!(half.chunk.stolen_from, Some(victim.chunk.id));

@@ -1,5 +1,5 @@
 -- chunk, token, unit, digest, config digest, record as JSON, ms that it took or 0 where nothing is to be
--- learned from it, most cost classes -> what became of it
+-- learned from it, most cost classes, least and most pace -> what became of it
 local id, unit, now = ARGV[1], tonumber(ARGV[3]), now_ms()
 local task = task_of(id)
 local job = job_of(task)
@@ -32,6 +32,22 @@ local function learn(class)
     redis.call('HDEL', key.costs, redis.call('ZPOPMIN', key.cost_ages)[1])
   end
   return learned
+end
+
+-- Learns from a unit of a held chunk, of whose class so much was known, what moving work costs and how
+-- fast the node is.
+local function learn_of_node(chunk, micros)
+  if chunk.granted > 0 then
+    local sample = (now - chunk.granted) * 1000 - math.floor(paced(1, micros, chunk.pace))
+    local known = redis.call('HGET', key.moves, chunk.warm)
+    if known then sample = math.floor((known * 7 + sample) / 8) end
+    redis.call('HSET', key.moves, chunk.warm, string.format('%.0f', sample))
+  end
+  local known = redis.call('HGET', key.node(chunk.node), 'pace')
+  if not known or micros == 0 then return end
+  local sample = math.floor(ARGV[7] * 1000000 / micros)
+  sample = math.min(math.max(sample, tonumber(ARGV[9])), tonumber(ARGV[10]))
+  redis.call('HSET', key.node(chunk.node), 'pace', math.floor((known * 7 + sample) / 8))
 end
 
 -- Takes the unit off its chunk, and ends the chunk with its last.
@@ -82,8 +98,13 @@ redis.call('HSET', key.task(task), 'config', ARGV[5])
 redis.call('HINCRBY', key.job(job), 'units_done', 1)
 redis.call('HINCRBY', key.job(job), 'version', 1)
 redis.call('HSET', key.job(job), 'changed', now)
-if held then chunk.attempts, chunk.room_attempts = 0, 0 end
+local class_micros = known[3] ~= '' and redis.call('HGET', key.costs, known[3])
 local learned = learn(known[3])
+if held then
+  chunk.attempts, chunk.room_attempts = 0, 0
+  if class_micros and learned then learn_of_node(chunk, tonumber(class_micros)) end
+  chunk.granted = 0
+end
 if chunk then shrink(chunk, learned) end
 if redis.call('HINCRBY', key.task(task), 'units_done', 1) == tonumber(known[1]) then
   finish_task(task, now)

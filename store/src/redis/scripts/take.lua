@@ -1,18 +1,23 @@
 -- node, builds, lease time in ms, 1 to steal, epoch, chunks to look at, ms in which another node
--- counts as seen, room in bytes, grants of a tenant of which one is for its oldest job
+-- counts as seen, room in bytes, grants of a tenant of which one is for its oldest job, most micros of a
+-- move, usual pace, jobs at hand
 -- -> chunk, kind, next, stop, epoch, counter, attempts, traceparent; or nothing
 local node, now = ARGV[1], now_ms()
 local asks = {
   node = node, builds = ARGV[2], room = tonumber(ARGV[8]), now = now, look = tonumber(ARGV[6]),
-  elsewhere = ARGV[7],
+  elsewhere = ARGV[7], at_hand = {},
 }
+for job in string.gmatch(ARGV[12], '%S+') do asks.at_hand[job] = true end
+
+local function pace_of(id) return tonumber(redis.call('HGET', key.node(id), 'pace') or ARGV[11]) end
 
 local function promote()
   local due = redis.call('ZRANGE', key.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, asks.look)
   for _, id in ipairs(due) do
-    local known = redis.call('HMGET', key.chunk(id), 'builds', 'place')
+    local known = redis.call('HMGET', key.chunk(id), 'builds', 'place', 'last')
     redis.call('ZREM', key.delayed, id)
     enqueue(id, known[1], known[2])
+    if known[3] ~= '' then redis.call('ZADD', key.left(known[3]), known[2], id) end
   end
   rank_jobs()
 end
@@ -57,14 +62,54 @@ local function find_queued()
   return found
 end
 
--- Whether a part of a held chunk may go to the node. It is held elsewhere, so there is an elsewhere for
--- one that the node should avoid.
-local function may_split(_, id)
-  local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid')
-  return tonumber(known[1]) <= asks.room and known[2] ~= node and may_grant(job_of(id))
+-- How many of the free units of a chunk a thief gets: the second half, less where it is slower and more
+-- where it is faster, and one at least; nothing when the last would then not be done sooner.
+local function stolen(free, claimed, unit, thief_unit, move_micros)
+  if unit + thief_unit == 0 then return math.max(math.floor(free / 2), 1) end
+  local taken = math.max(math.floor(free * unit / (unit + thief_unit)), 1)
+  local alone = (claimed - 0.5 + free) * unit
+  return move_micros + taken * thief_unit < alone and taken or nil
 end
 
--- Where the second half of the free units starts.
+-- How many units of a held chunk may go to the node. It is held elsewhere, so there is an elsewhere for
+-- one that the node should avoid.
+local function may_split(id, thief_pace, move_micros)
+  local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid', 'left', 'claimed', 'micros', 'pace')
+  if tonumber(known[1]) > asks.room or known[2] == node then return nil end
+  local _, claimed = string.gsub(known[4], '%d+', '')
+  local micros = known[5]
+  local taken = stolen(known[3] - claimed, claimed, paced(1, micros, known[6]),
+    paced(1, micros, thief_pace), move_micros)
+  return taken and may_grant(job_of(id)) and taken or nil
+end
+
+-- Expected micros that moving work costs, where the source is not at hand and where it is.
+local function move_costs()
+  local known = redis.call('HMGET', key.moves, 0, 1)
+  local function bounded(micros) return math.min(math.max(tonumber(micros or 0), 0), tonumber(ARGV[10])) end
+  return bounded(known[1] or known[2]), bounded(known[2] or known[1])
+end
+
+-- The richest held chunk, less what a move of it costs, and how many units of it to take.
+local function find_victim()
+  local cold, warm = move_costs()
+  local pace = pace_of(node)
+  local best, best_worth, best_taken
+  for _, builds in ipairs(offered(asks)) do
+    for rank = 0, asks.look - 1 do
+      local entry = redis.call('ZRANGE', key.rich(builds), rank, rank, 'WITHSCORES')
+      local rich = entry[2] and -tonumber(entry[2])
+      -- Those that follow have less.
+      if not rich or (best and rich - math.min(cold, warm) <= best_worth) then break end
+      local cost = asks.at_hand[job_of(entry[1])] and warm or cold
+      local taken = (not best or rich - cost > best_worth) and may_split(entry[1], pace, cost)
+      if taken then best, best_worth, best_taken = entry[1], rich - cost, taken end
+    end
+  end
+  return best, best_taken
+end
+
+-- Where the last free units start, so many of them.
 local function border_of(victim, taken)
   if victim.stop - victim.next == free_units(victim) then return victim.stop - taken end
   local border, units = victim.stop, key.units(task_of(victim.id))
@@ -75,10 +120,8 @@ local function border_of(victim, taken)
   return border
 end
 
-local function split(id)
+local function split(id, taken)
   local victim, task = load_chunk(id), task_of(id)
-  local free = free_units(victim)
-  local taken = free == 1 and 1 or math.floor(free / 2)
   local border = border_of(victim, taken)
   local number = redis.call('HINCRBY', key.task(task), 'numbers', 1) - 1
   local half = {
@@ -86,6 +129,7 @@ local function split(id)
     attempts = victim.attempts, room_attempts = victim.room_attempts, not_before = 0, avoid = '',
     from = id, place = victim.place, bytes = victim.bytes,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
+    last = '',
   }
   -- A victim has a claimed unit, so something is left of it.
   leave(victim)
@@ -100,6 +144,7 @@ local function grant(chunk)
   local counter = redis.call('INCR', key.grants)
   chunk.node, chunk.token, chunk.expires = node, epoch .. ':' .. counter, now + ARGV[3]
   chunk.standing, chunk.begun = 'held', 0
+  chunk.pace, chunk.granted, chunk.warm = pace_of(node), now, asks.at_hand[job_of(chunk.id)] and 1 or 0
   enter(chunk, now)
   local task = task_of(chunk.id)
   return {
@@ -116,6 +161,7 @@ if id then
   leave(chunk)
   return grant(chunk)
 end
-id = ARGV[4] == '1' and first_fit(asks, key.rich, may_split)
-if id then return grant(split(id)) end
+if ARGV[4] ~= '1' then return false end
+local victim, taken = find_victim()
+if victim then return grant(split(victim, taken)) end
 return false

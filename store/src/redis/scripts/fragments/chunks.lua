@@ -3,7 +3,7 @@
 
 local CHUNK_NUMBERS = {
   'next', 'stop', 'left', 'attempts', 'room_attempts', 'not_before', 'expires', 'place', 'dead_at',
-  'micros', 'bytes', 'begun',
+  'micros', 'bytes', 'begun', 'pace', 'granted',
 }
 
 local function load_chunk(id)
@@ -26,7 +26,8 @@ local function save_chunk(chunk)
     'not_before', chunk.not_before, 'avoid', chunk.avoid, 'node', chunk.node,
     'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
     'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,
-    'builds', chunk.builds, 'micros', chunk.micros, 'bytes', chunk.bytes, 'begun', chunk.begun)
+    'builds', chunk.builds, 'micros', chunk.micros, 'bytes', chunk.bytes, 'begun', chunk.begun,
+    'pace', chunk.pace, 'granted', chunk.granted, 'warm', chunk.warm, 'last', chunk.last)
 end
 
 -- Units that are neither claimed nor committed.
@@ -49,11 +50,15 @@ local function add_weights()
   unweighed = { units = 0, micros = 0 }
 end
 
+-- Expected microseconds of units on a node with this pace.
+local function paced(units, micros, pace) return units * micros * pace / 1000 end
+
 -- Offers a held chunk to thieves while its holder is busy with a unit and others wait, richest first.
 local function enrich(chunk)
   local free = free_units(chunk)
   if free > 0 and #chunk.claimed > 0 then
-    redis.call('ZADD', key.rich(chunk.builds), -(free * chunk.micros), chunk.id)
+    local micros = math.floor(paced(free, chunk.micros, chunk.pace))
+    redis.call('ZADD', key.rich(chunk.builds), -micros, chunk.id)
   else
     redis.call('ZREM', key.rich(chunk.builds), chunk.id)
   end
@@ -64,6 +69,7 @@ local function leave(chunk)
   if chunk.standing == 'queued' then
     dequeue(chunk.id, chunk.builds)
     redis.call('ZREM', key.delayed, chunk.id)
+    if chunk.last ~= '' then redis.call('ZREM', key.left(chunk.last), chunk.id) end
     redis.call('HINCRBY', key.totals, 'queued', -1)
   elseif chunk.standing == 'held' then
     redis.call('ZREM', key.leases, chunk.id)
@@ -82,6 +88,7 @@ local function enter(chunk, now)
       redis.call('ZADD', key.delayed, chunk.not_before, chunk.id)
     else
       enqueue(chunk.id, chunk.builds, chunk.place)
+      if chunk.last ~= '' then redis.call('ZADD', key.left(chunk.last), chunk.place, chunk.id) end
     end
     redis.call('HINCRBY', key.totals, 'queued', 1)
   elseif chunk.standing == 'held' then
@@ -103,7 +110,7 @@ local function stand(chunk, standing, now)
   leave(chunk)
   for _, unit in ipairs(chunk.claimed) do chunk.next = math.min(chunk.next, unit) end
   chunk.claimed = {}
-  chunk.node, chunk.token, chunk.expires = '', '', 0
+  chunk.last, chunk.node, chunk.token, chunk.expires, chunk.granted = chunk.node, '', '', 0, 0
   chunk.standing = standing
   enter(chunk, now)
 end

@@ -1,5 +1,5 @@
 -- What comes first for the one who asks: { node, builds, room in bytes, now, chunks to look at, ms in
--- which another node counts as seen }.
+-- which another node counts as seen, jobs whose source is at hand }.
 
 local function offered(asks) return asks.builds == '' and { '' } or { '', asks.builds } end
 
@@ -41,8 +41,21 @@ local function first_fit(asks, index, fit)
   return best
 end
 
+-- The first queued chunk of the job that the one who asks held last, as far as it may have it.
+local function find_left(asks, job)
+  for _, id in ipairs(redis.call('ZRANGE', key.left(asks.node), 0, asks.look - 1)) do
+    if job_of(id) == job and fits(asks, id) then
+      local builds = redis.call('HGET', key.chunk(id), 'builds')
+      if builds == '' or builds == asks.builds then return id end
+    end
+  end
+end
+
+-- The first queued chunk of the job that the one who asks may have; one comes first of all that it held
+-- last, since what that needs is at hand there.
 local function find_of_job(asks, job)
-  return first_fit(asks, function(builds) return key.queue(builds, job) end, fits)
+  local function queue(builds) return key.queue(builds, job) end
+  return find_left(asks, job) or first_fit(asks, queue, fits)
 end
 
 -- So many heads of the indexes in one order, each member once.
