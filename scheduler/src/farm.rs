@@ -49,6 +49,8 @@ pub(crate) struct Farm {
     pub(crate) troubles: Troubles,
     recovery: Mutex<Option<Progress>>,
     nodes: Mutex<Option<(Instant, Arc<Vec<NodeRecord>>)>>,
+    /// What monitoring read last.
+    pub(crate) metrics_seen: tokio::sync::Mutex<Option<(Instant, String)>>,
     /// What was left to do, for autoscalers.
     pub(crate) work_seen: WorkSeen,
 }
@@ -68,6 +70,7 @@ impl Farm {
             troubles: Troubles::default(),
             recovery: Mutex::new(None),
             nodes: Mutex::new(None),
+            metrics_seen: tokio::sync::Mutex::new(None),
             work_seen: WorkSeen::default(),
         }
     }
@@ -90,6 +93,9 @@ impl Farm {
         }
         if taken && advance.from != advance.to {
             self.metrics.phase(advance.to);
+            if let Some(failure) = &advance.failure {
+                self.metrics.job_failed(failure.kind);
+            }
             info!(job_id = %job, from = %advance.from, to = %advance.to, "job changed phase");
             // The end of a job is announced when it has come to rest, as often as that takes.
             if !advance.to.is_final()

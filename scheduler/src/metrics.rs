@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     failures: Family<Labels, Counter>,
     units: Family<Labels, Counter>,
     jobs: Family<Labels, Counter>,
+    failed_jobs: Family<Labels, Counter>,
 }
 
 impl Metrics {
@@ -31,6 +32,12 @@ impl Metrics {
             for outcome in [RETRY, DEAD] {
                 metrics.failures_of(kind, outcome);
             }
+        }
+        for kind in FailureKind::ALL {
+            metrics.failed_jobs.get_or_create_owned(&of_kind(kind));
+        }
+        for phase in Phase::ALL {
+            metrics.jobs.get_or_create_owned(&of_phase(phase));
         }
         for answer in ANSWERS {
             metrics.units.get_or_create_owned(&answered(answer));
@@ -59,9 +66,12 @@ impl Metrics {
 
     /// A job went into a phase.
     pub(crate) fn phase(&self, phase: Phase) {
-        self.jobs
-            .get_or_create(&vec![("phase", phase.as_str())])
-            .inc();
+        self.jobs.get_or_create(&of_phase(phase)).inc();
+    }
+
+    /// A job failed or was rejected, for a reason of this class.
+    pub(crate) fn job_failed(&self, kind: FailureKind) {
+        self.failed_jobs.get_or_create(&of_kind(kind)).inc();
     }
 
     /// Everything as text. Without a capacity the store did not answer.
@@ -73,6 +83,8 @@ impl Metrics {
         registry.register("units_committed", units, self.units.clone());
         let jobs = "Jobs that went into a phase";
         registry.register("job_phases", jobs, self.jobs.clone());
+        let failed = "Jobs that failed or were rejected, by class of failure";
+        registry.register("job_failures", failed, self.failed_jobs.clone());
         let up = Gauge::<i64>::default();
         up.set(i64::from(capacity.is_some()));
         registry.register("store_up", "Whether the store answered", up);
@@ -95,6 +107,14 @@ const ANSWERS: [Committed; 5] = [
     Committed::Conflict,
     Committed::Gone,
 ];
+
+fn of_phase(phase: Phase) -> Labels {
+    vec![("phase", phase.as_str())]
+}
+
+fn of_kind(kind: FailureKind) -> Labels {
+    vec![("kind", kind.as_str())]
+}
 
 fn answered(committed: Committed) -> Labels {
     let answer = match committed {

@@ -5,8 +5,15 @@ use crate::Result;
 use model::NodeId;
 use model::node::NodeRecord;
 use serde::Serialize;
+use std::time::{Duration, Instant};
 use store::QueueDepth;
-use tracing::{info, warn};
+use tracing::info;
+
+/// Age up to which what monitoring reads is answered again.
+const METRICS_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Longest wait for the store: monitoring gives up after ten seconds, and must hear that it is down.
+const METRICS_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How much there is to do and how much can be done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -48,18 +55,30 @@ impl Handle {
         Ok(())
     }
 
-    /// What monitoring reads, in the OpenMetrics text format; counters only, and `magpie_store_up 0`, while the
-    /// store does not answer.
+    /// What monitoring reads, in the OpenMetrics text format: counters only, and `magpie_store_up 0`, when the
+    /// store does not answer within two seconds. At most a second old, however many ask.
     pub async fn metrics(&self) -> String {
-        let capacity = self.capacity().await;
-        let capacity = capacity.inspect_err(|error| warn!(%error, "the farm could not be counted"));
-        self.farm.metrics.text(capacity.ok().as_ref())
+        let mut seen = self.farm.metrics_seen.lock().await;
+        if let Some((at, text)) = seen.as_ref()
+            && at.elapsed() < METRICS_AGE_MAX
+        {
+            return text.clone();
+        }
+        let counted = tokio::time::timeout(METRICS_TIME_MAX, self.counted()).await;
+        let capacity = counted.ok().and_then(Result::ok);
+        let text = self.farm.metrics.text(capacity.as_ref());
+        *seen = Some((Instant::now(), text.clone()));
+        text
     }
 
     /// How much there is to do and how much can be done.
     pub async fn capacity(&self) -> Result<Capacity> {
-        let depth = self.farm.store().depth().await?;
         self.farm.forget_nodes();
+        self.counted().await
+    }
+
+    async fn counted(&self) -> Result<Capacity> {
+        let depth = self.farm.store().depth().await?;
         let nodes = self.farm.nodes_alive().await?;
         let total =
             |count: fn(&NodeRecord) -> u32| nodes.iter().map(count).fold(0, u32::saturating_add);
