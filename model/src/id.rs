@@ -2,6 +2,7 @@
 //! storage paths and Redis keys: only `[a-z0-9._-]` is let in, and `..` never is.
 
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -107,8 +108,8 @@ identifier!(
     "The name of a task inside its job, such as `video-h264`."
 );
 
-/// A task: its job and its name inside the job. Written `<job>/<name>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A task: its job and its name inside the job. Written `<job>/<name>`, and ordered as that text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId {
     /// The job it belongs to.
@@ -121,6 +122,22 @@ impl TaskId {
     /// Names a task of a job.
     pub fn new(job: JobId, name: TaskName) -> Self {
         Self { job, name }
+    }
+}
+
+impl Ord for TaskId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.job == other.job {
+            return self.name.cmp(&other.name);
+        }
+        let text = |id: &Self| id.job.0.clone() + "/";
+        text(self).cmp(&text(other))
+    }
+}
+
+impl PartialOrd for TaskId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -158,14 +175,44 @@ impl TryFrom<String> for TaskId {
 }
 
 /// A chunk: the run of units of one task that is leased and stolen. Written `<job>/<name>#<number>`.
-/// A split gives the second half a new number; numbers are never used again inside a task.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A split gives the second half a new number; numbers are never used again inside a task. Ordered as that
+/// text, so that all stores break ties alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ChunkId {
     /// The task that the chunk is a part of.
     pub task: TaskId,
     /// Its number inside the task.
     pub number: u32,
+}
+
+impl Ord for ChunkId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.task == other.task {
+            return digits(self.number).cmp(&digits(other.number));
+        }
+        // The sign between name and number is lower than all that a name may hold.
+        self.task.cmp(&other.task)
+    }
+}
+
+/// Decimal digits from the first on.
+fn digits(number: u32) -> [u8; 10] {
+    let (mut digits, mut left, mut count) = ([0; 10], number, 1);
+    while left >= 10 {
+        (left, count) = (left / 10, count + 1);
+    }
+    left = number;
+    for digit in digits[..count].iter_mut().rev() {
+        (*digit, left) = (b'0' + (left % 10) as u8, left / 10);
+    }
+    digits
+}
+
+impl PartialOrd for ChunkId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for ChunkId {
@@ -205,6 +252,29 @@ impl TryFrom<String> for ChunkId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chunks_are_ordered_as_their_text() {
+        let numbers = [0, 1, 2, 9, 10, 11, 19, 99, 100, u32::MAX];
+        let tasks = [
+            "a/video-av1",
+            "a/video-av1-1080p",
+            "a-b/x",
+            "a.b/x",
+            "a/x",
+            "a0/x",
+        ];
+        let all: Vec<String> = tasks
+            .iter()
+            .flat_map(|task| numbers.map(|number| format!("{task}#{number}")))
+            .collect();
+        for one in &all {
+            for other in &all {
+                let ids: [ChunkId; 2] = [one.parse().unwrap(), other.parse().unwrap()];
+                assert_eq!(ids[0].cmp(&ids[1]), one.cmp(other), "{one} {other}");
+            }
+        }
+    }
 
     #[test]
     fn identifiers_that_could_leave_their_folder_are_refused() {

@@ -213,8 +213,28 @@ pub enum Claim {
     Drained,
     /// Other work comes first, or the job is paused: finish what is claimed and hand the chunk back.
     Yield,
+    /// Another node has nothing to do and may have the rest: ask again when what is claimed is committed.
+    Later,
     /// The lease is not the caller's any more.
     Lost,
+}
+
+/// What there is to do next, for the one who does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next<T> {
+    /// This.
+    One(T),
+    /// Perhaps something, once everything that was begun is done.
+    Later,
+    /// No more.
+    Nothing,
+}
+
+impl<T> From<Option<T>> for Next<T> {
+    fn from(next: Option<T>) -> Self {
+        next.map_or(Self::Nothing, Self::One)
+    }
 }
 
 /// Answer to a commit.

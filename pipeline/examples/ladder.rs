@@ -187,7 +187,7 @@ impl Run {
             &self.plan,
             "main",
             source,
-            &mut || segments.next(),
+            &mut || segments.next().into(),
             &mut take,
         )?;
         let planned = video.grid.frames;

@@ -18,6 +18,7 @@ use crate::stages::{Decode, Filter, Measure, Pool, Shared};
 use libav::ByteSource;
 use model::FailureKind;
 use model::plan::{Plan, RenditionGroup, VideoPlan};
+use model::task::Next;
 use std::io;
 use std::time::{Duration, Instant};
 use unit::Units;
@@ -36,14 +37,14 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const SPENT_PICTURES: usize = 8;
 
 /// Makes the segments that `next` names, in all renditions of a group. `next` blocks until the
-/// caller has claimed a segment and gives `None` when there is no more; at most two are open at a
-/// time. `emit` takes what is made: of one segment first its parts, then [`Output::UnitDone`], and
+/// caller has claimed a segment; at most two are open at a time, and after [`Next::Later`] those that are
+/// open are finished before it is asked again. `emit` takes what is made: of one segment first its parts, then [`Output::UnitDone`], and
 /// segments in the order of their claims.
 pub fn run_chunk(
     plan: &Plan,
     group: &str,
     source: Box<dyn ByteSource>,
-    next: &mut dyn FnMut() -> Option<u32>,
+    next: &mut dyn FnMut() -> Next<u32>,
     emit: &mut dyn FnMut(Output) -> io::Result<()>,
 ) -> Result<()> {
     let video = plan.video.as_ref();
@@ -107,18 +108,30 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    fn run(mut self, next: &mut dyn FnMut() -> Option<u32>) -> Result<()> {
+    fn run(mut self, next: &mut dyn FnMut() -> Next<u32>) -> Result<()> {
         loop {
             while self.units.len() >= OPEN_MAX {
                 self.settle()?;
             }
-            let Some(segment) = next() else { break };
+            let segment = match next() {
+                Next::One(segment) => segment,
+                Next::Later => {
+                    self.finish()?;
+                    continue;
+                }
+                Next::Nothing => break,
+            };
             self.units.open(segment);
             if self.ending.is_some_and(|last| last + 1 != segment) {
                 self.show_ahead()?;
             }
             self.feed(segment)?;
         }
+        self.finish()
+    }
+
+    /// Finishes all open segments.
+    fn finish(&mut self) -> Result<()> {
         self.show_ahead()?;
         while !self.units.is_empty() {
             self.settle()?;

@@ -8,7 +8,7 @@ mod support;
 use model::Rational;
 use model::rendition::EncoderFamily;
 use pipeline::Output;
-use support::{chunk, clip, plan, products, remap, rendition};
+use support::{chunk, chunk_one_by_one, clip, plan, products, remap, rendition};
 
 const MOVING: &str = "-f lavfi -i testsrc2=size=320x180:rate=";
 
@@ -34,6 +34,8 @@ fn same_for_all_cuts(name: &str, plan: &model::plan::Plan, path: &std::path::Pat
         }
         assert_eq!(products(&parts), whole, "{name}: {cut:?}");
     }
+    let one_by_one = chunk_one_by_one(plan, path, &segments);
+    assert_eq!(products(&one_by_one), whole, "{name}: one by one");
     let every_second: Vec<u32> = segments.iter().copied().step_by(2).collect();
     let some = products(&chunk(plan, "main", path, &every_second).unwrap());
     assert!(
@@ -194,11 +196,12 @@ fn parts_come_before_their_unit_is_done_and_at_most_two_are_open() {
     let mut next = || {
         let segment = next_segment.get();
         next_segment.set(segment + 1);
-        (segment < 8).then(|| {
+        let segment = (segment < 8).then(|| {
             open.set(open.get() + 1);
             assert!(open.get() <= 2);
             segment
-        })
+        });
+        segment.into()
     };
     pipeline::run_chunk(&plan, "main", clip.source(), &mut next, &mut |output| {
         match output {

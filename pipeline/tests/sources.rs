@@ -325,7 +325,7 @@ fn broken_bytes_end_in_an_error_or_in_pictures_and_never_in_a_panic() {
                 &plan,
                 "main",
                 source(),
-                &mut || left.next(),
+                &mut || left.next().into(),
                 &mut |_| Ok(()),
             );
             let mut open = || Ok(source() as Box<dyn libav::ByteSource>);

@@ -34,4 +34,4 @@ pub mod keda {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/magpie.v1.descriptors"));
 
 /// Version of the node protocol; a scheduler refuses nodes that speak another one.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

@@ -216,10 +216,10 @@ pub enum Steal {
     /// and work that changes hands before anyone starts on it would go round between idle slots.
     /// A single unclaimed unit is taken whole; the victim keeps what it has claimed.
     ///
-    /// Richest is what is expected to take longest where it is held, less what moving it costs; both are
-    /// learned from commits: how fast a node is, and what a move costs to a node that has the source at
-    /// hand and to one that has not. A thief that is slower than the victim gets less than half, a faster
-    /// one more, and nobody gets what would then not be done sooner.
+    /// Richest is what is expected to take longest where it is held, less what moving it costs. All is
+    /// learned from commits: what the units of a chunk take, how fast a node is, and what a move costs to a
+    /// node that has the source at hand and to one that has not. A thief that is slower than the victim gets
+    /// less than half, a faster one more, and nobody gets what would then not be done sooner.
     WhenIdle,
 }
 
@@ -306,7 +306,8 @@ pub trait Store: Send + Sync + 'static {
     async fn take(&self, want: &Want) -> Result<Option<Grant>>;
 
     /// Claims the next unit of a held chunk that is not committed. At most two units are claimed and
-    /// not committed at a time ([`Error::Conflict`]). The unit's expected seconds are charged to the tenant.
+    /// not committed at a time ([`Error::Conflict`]). While one is, and one who asked for work and may have
+    /// the rest went away with nothing in the last 3 s, the answer is `Later`, and the rest may be stolen. The unit's expected seconds are charged to the tenant.
     ///
     /// After its first unit a holder is told to `Yield` when a job of the same tenant that is queued for
     /// this node overtakes this one ([`Urgency::overtakes`]), or when this tenant is [`LEAD_SECONDS`] ahead

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use model::JobId;
 use model::job::{JobRecord, Urgency};
-use model::task::NewTask;
+use model::task::{NewTask, UnitRecord};
 
 /// Units of one chunk that may be claimed and not committed at a time: one that is encoded and one
 /// that is uploaded.
@@ -73,36 +73,63 @@ pub(crate) fn check_ended(job: &JobRecord) -> Result<()> {
     })
 }
 
-/// The time of a unit on a node of which nothing was learned, in permille of what is expected of the unit.
-pub(crate) const PACE_USUAL: u64 = 1_000;
+/// Longest time of a unit that something is learned from, in milliseconds: a day.
+const ELAPSED_MS_MAX: u64 = 86_400_000;
 
-/// Paces that are believed, in permille: what lies beyond is no speed of a node.
-pub(crate) const PACES: std::ops::RangeInclusive<u64> = 100..=10_000;
+/// The milliseconds of a unit that its costs are learned from; 0 where nothing is to be learned from it.
+pub(crate) fn elapsed_ms(record: &UnitRecord) -> u64 {
+    match record.reused {
+        true => 0,
+        false => record.elapsed_ms.min(ELAPSED_MS_MAX),
+    }
+}
 
-/// The pace of a node after a unit that took so long there and was expected to take so long: an eighth of
-/// the way.
+/// The time of a unit on a node of which nothing was learned, in millionths of what is expected of the unit.
+pub(crate) const PACE_USUAL: u64 = 1_000_000;
+
+/// Paces that are believed, in millionths: what lies beyond is in the pictures and not in the node.
+pub(crate) const PACES: std::ops::RangeInclusive<u64> = 250_000..=4_000_000;
+
+/// Of a pace, such a part is learned from one unit: pictures differ more than nodes do, and of a title a
+/// node gets long runs that are alike.
+pub(crate) const PACE_STEPS: u64 = 128;
+
+/// The pace of a node after a unit that took so long there and was expected to take so long.
 pub(crate) fn learned_pace(known: u64, elapsed_ms: u64, expected_micros: u64) -> u64 {
     if expected_micros == 0 {
         return known;
     }
-    let sample = elapsed_ms.saturating_mul(1_000_000) / expected_micros;
-    (known * 7 + sample.clamp(*PACES.start(), *PACES.end())) / 8
+    let sample = (elapsed_ms as f64 * 1e9 / expected_micros as f64) as u64;
+    (known * (PACE_STEPS - 1) + sample.clamp(*PACES.start(), *PACES.end())) / PACE_STEPS
 }
 
 /// Expected microseconds of units on a node with this pace.
 pub(crate) fn paced(units: u32, micros: u64, pace: u64) -> f64 {
-    f64::from(units) * micros as f64 * pace as f64 / 1e3
+    f64::from(units) * micros as f64 * pace as f64 / 1e6
+}
+
+/// What is expected of the next units of a chunk after one of it took so long on a node with this pace: a
+/// quarter of the way, since pictures that follow each other are alike. At once where nothing was known of
+/// their class.
+pub(crate) fn learned_of_chunk(known: Option<u64>, elapsed_ms: u64, pace: u64) -> u64 {
+    let sample = (elapsed_ms as f64 * 1e9 / pace as f64) as u64;
+    known.map_or(sample, |known| (known * 3 + sample) / 4)
 }
 
 /// Longest time that moving work is taken to cost, in microseconds: one node in trouble must not end
 /// stealing.
-pub(crate) const MOVE_MICROS_MAX: f64 = 30e6;
+pub(crate) const MOVE_MICROS_MAX: u64 = 30_000_000;
 
-/// What is learned of the cost of moving work after a move that cost so much, in microseconds: an eighth of
-/// the way. Less than nothing where the first unit was a short one; the mean is right.
-pub(crate) fn learned_move(known: Option<i64>, sample: i64) -> i64 {
-    known.map_or(sample, |known| (known * 7 + sample).div_euclid(8))
+/// What is learned of the cost of moving work from a first commit so long after the grant, of a unit that
+/// took so long, in microseconds: an eighth of the way.
+pub(crate) fn learned_move(known: Option<u64>, since_grant_ms: u64, elapsed_ms: u64) -> u64 {
+    let sample = (since_grant_ms.saturating_sub(elapsed_ms) * 1_000).min(MOVE_MICROS_MAX);
+    known.map_or(sample, |known| (known * 7 + sample) / 8)
 }
+
+/// A holder that has a unit in work is told to wait with the next while one that may have the rest went
+/// away with nothing no longer ago than this, in milliseconds.
+pub(crate) const HUNGRY_MS: u64 = 3_000;
 
 /// A held chunk of which a part may be stolen.
 pub(crate) struct Victim {
@@ -112,20 +139,33 @@ pub(crate) struct Victim {
     pub(crate) claimed: u32,
     /// Expected microseconds of a unit where it is held.
     pub(crate) unit_micros: f64,
+    /// Milliseconds since its holder claimed or committed one last.
+    pub(crate) quiet_ms: u64,
 }
 
-/// How many free units a thief gets for whom a unit takes so long: the second half, less where the thief is
-/// slower and more where it is faster, and one at least. `None` when the last of them would then not be
-/// done sooner: a move costs time, and of the claimed units one is half done.
+/// How many free units a thief gets for whom a unit takes so long: the second half; less where the thief is
+/// slower and more where it is faster; less also where a move costs much; and one at least. `None` when the
+/// last of them would then not be done sooner.
+///
+/// Of the claimed units one is taken for half done, unless the holder is quiet for longer than they should
+/// take: then it is expected to be quiet for as long again.
 pub(crate) fn stolen(victim: &Victim, thief_unit_micros: f64, move_micros: f64) -> Option<u32> {
     let both = victim.unit_micros + thief_unit_micros;
+    let free = f64::from(victim.free);
     // Nothing is known of units that are expected to take no time.
     if both == 0.0 {
         return Some((victim.free / 2).max(1));
     }
-    let share = f64::from(victim.free) * victim.unit_micros / both;
-    let taken = share.floor().max(1.0);
-    let alone = (f64::from(victim.claimed) - 0.5 + f64::from(victim.free)) * victim.unit_micros;
+    let claimed = (f64::from(victim.claimed) - 0.5) * victim.unit_micros;
+    let quiet = victim.quiet_ms as f64 * 1e3;
+    let busy = if quiet > claimed + victim.unit_micros {
+        quiet
+    } else {
+        claimed
+    };
+    let alone = busy + free * victim.unit_micros;
+    let fair = (free * victim.unit_micros / both).min((alone - move_micros) / both);
+    let taken = fair.floor().max(1.0);
     (move_micros + taken * thief_unit_micros < alone).then_some(taken as u32)
 }
 
@@ -183,7 +223,10 @@ fn check_task(job: &JobId, task: &NewTask) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PACE_USUAL, Victim, learned_move, learned_pace, paced, rank, stolen, unit_micros};
+    use super::{
+        PACE_USUAL, Victim, learned_move, learned_of_chunk, learned_pace, paced, rank, stolen,
+        unit_micros,
+    };
     use model::job::Urgency;
 
     #[test]
@@ -206,6 +249,7 @@ mod tests {
             free,
             claimed: 1,
             unit_micros: 10e6,
+            quiet_ms: 0,
         }
     }
 
@@ -239,19 +283,51 @@ mod tests {
             ..victim(1)
         };
         assert_eq!(stolen(&busy, 16e6, 0.0), Some(1));
-        assert_eq!(stolen(&victim(20), 10e6, 30e6), Some(10));
+        assert_eq!(
+            stolen(&victim(20), 10e6, 30e6),
+            Some(8),
+            "20 x 10 s and 5 s, less 30 s"
+        );
+        assert_eq!(
+            stolen(&victim(4), 10e6, 30e6),
+            Some(1),
+            "at 40 s, not at 45 s"
+        );
     }
 
     #[test]
-    fn paces_and_costs_of_moves_go_an_eighth_of_the_way() {
-        assert_eq!(learned_pace(PACE_USUAL, 20_000, 10_000_000), 1_125);
-        assert_eq!(learned_pace(PACE_USUAL, 1, 10_000_000), 887);
-        assert_eq!(learned_pace(PACE_USUAL, u64::MAX, 1), 2_125);
+    fn who_is_quiet_for_too_long_is_stolen_from() {
+        let quiet = |quiet_ms| Victim {
+            quiet_ms,
+            ..victim(1)
+        };
+        assert_eq!(stolen(&quiet(15_000), 30e6, 0.0), None);
+        assert_eq!(
+            stolen(&quiet(19_000), 30e6, 0.0),
+            None,
+            "done in 29 s by itself"
+        );
+        assert_eq!(stolen(&quiet(21_000), 30e6, 0.0), Some(1));
+    }
+
+    #[test]
+    fn paces_and_costs_are_learned_step_by_step() {
+        assert_eq!(learned_pace(PACE_USUAL, 20_000, 10_000_000), 1_007_812);
+        assert_eq!(learned_pace(PACE_USUAL, 1, 10_000_000), 994_140);
+        assert_eq!(learned_pace(PACE_USUAL, u64::MAX, 1), 1_023_437);
         assert_eq!(learned_pace(7, 5, 0), 7);
-        assert_eq!(learned_move(None, -5), -5);
-        assert_eq!(learned_move(Some(8), -1), 6);
-        assert_eq!(learned_move(Some(-8), 7), -7);
-        assert_eq!(paced(3, 2_000_000, 1_500), 9e6);
+        assert_eq!(learned_of_chunk(None, 3_000, 1_500_000), 2_000_000);
+        assert_eq!(
+            learned_of_chunk(Some(1_000_000), 3_000, 1_500_000),
+            1_250_000
+        );
+        assert_eq!(learned_move(None, 5_000, 4_000), 1_000_000);
+        assert_eq!(learned_move(Some(80), 5, 6), 70);
+        assert_eq!(
+            learned_move(None, u64::MAX / 1_000, 0),
+            super::MOVE_MICROS_MAX
+        );
+        assert_eq!(paced(3, 2_000_000, 1_500_000), 9e6);
     }
 
     #[test]

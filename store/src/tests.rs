@@ -97,6 +97,7 @@ contract! {
         a_chunk_whose_holder_has_claimed_nothing_is_not_stolen,
         after_a_claim_the_second_half_is_stolen,
         between_two_units_a_chunk_is_not_stolen_until_the_next_claim,
+        a_holder_leaves_the_rest_to_one_that_has_nothing_to_do,
         a_split_does_not_count_committed_units,
         a_node_does_not_steal_what_it_failed,
         a_release_gives_back_what_was_claimed,

@@ -6,7 +6,7 @@ use super::memory::Memory;
 use super::{Event, Observer};
 use crate::error::Error;
 use crate::tasks::{self, Context};
-use model::task::{Claim, Committed, Grant, TaskKind, UnitRecord};
+use model::task::{Claim, Committed, Grant, Next, TaskKind, UnitRecord};
 use model::{Failure, FailureKind, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,8 +88,8 @@ impl Attempt {
         }
     }
 
-    /// The next unit; `None` when there are no more.
-    pub(crate) async fn claim(&self) -> Result<Option<u32>, Stop> {
+    /// The next unit.
+    pub(crate) async fn claim(&self) -> Result<Next<u32>, Stop> {
         if self.drain.is_cancelled() {
             return Err(Stop::Drained);
         }
@@ -99,8 +99,9 @@ impl Attempt {
             // A claim that was under way may have been granted; handing the chunk back undoes it.
             () = self.drain.cancelled() => Err(Stop::Drained),
             claim = self.lease.claim() => match claim? {
-                Claim::Unit(unit) => Ok(Some(unit)),
-                Claim::Drained => Ok(None),
+                Claim::Unit(unit) => Ok(Next::One(unit)),
+                Claim::Drained => Ok(Next::Nothing),
+                Claim::Later => Ok(Next::Later),
                 Claim::Yield => Err(Stop::Yielded),
                 Claim::Lost => Err(Stop::Lost),
             },

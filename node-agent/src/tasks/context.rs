@@ -19,8 +19,8 @@ use storage::{Source, SourceRoots, Storage};
 /// Plans kept: a node works on few jobs at a time, and a plan of a long title is a megabyte.
 const PLANS_MAX: usize = 4;
 
-/// Sources that are told of as at hand.
-const SOURCES_MAX: usize = 16;
+/// Jobs that are told of as at hand.
+const AT_HAND_MAX: usize = 16;
 
 /// Objects read or written at the same time by one task.
 const PARALLEL: usize = 8;
@@ -46,9 +46,6 @@ pub(crate) struct LoadedPlan {
 /// Plans by job, last read first.
 type Plans = VecDeque<(JobId, Arc<LoadedPlan>)>;
 
-/// Identities of sources whose content was checked, by job, last used first.
-type Sources = VecDeque<(JobId, Arc<str>)>;
-
 /// What all attempts share; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -65,7 +62,7 @@ pub(crate) struct Context {
     roots: Arc<SourceRoots>,
     cache: Arc<BlockCache>,
     plans: Arc<Mutex<Plans>>,
-    sources: Arc<Mutex<Sources>>,
+    at_hand: Arc<Mutex<VecDeque<JobId>>>,
     hashes: Arc<Hashes>,
 }
 
@@ -86,7 +83,7 @@ impl Context {
             roots: Arc::new(config.roots.clone()),
             cache: Arc::new(BlockCache::new(config.cache_bytes)),
             plans: Arc::default(),
-            sources: Arc::default(),
+            at_hand: Arc::default(),
             hashes: Arc::default(),
         }
     }
@@ -143,10 +140,11 @@ impl Context {
         SourceReader::new(source, Arc::clone(&self.cache))
     }
 
-    /// SHA-256 of a source, read anew.
-    pub(crate) async fn hash(&self, source: &Source) -> Result<String, Failure> {
+    /// SHA-256 of the source of a job, read anew.
+    pub(crate) async fn hash(&self, job: &JobId, source: &Source) -> Result<String, Failure> {
         let sha256 = hash(source).await?;
         self.hashes.keep(source, &sha256);
+        self.note_at_hand(job);
         Ok(sha256)
     }
 
@@ -169,19 +167,21 @@ impl Context {
             let probed = &plan.source_sha256;
             return Err(changed(format!("its hash is {sha256} and was {probed}")));
         }
-        let reader = self.reader(source);
-        let mut sources = self.sources.lock();
-        sources.retain(|(kept, _)| *kept != plan.job);
-        sources.push_front((plan.job.clone(), reader.identity()));
-        sources.truncate(SOURCES_MAX);
-        Ok(reader)
+        self.note_at_hand(&plan.job);
+        Ok(self.reader(source))
     }
 
-    /// Jobs whose source was checked here and lies in memory in part: starting on them is quick.
+    fn note_at_hand(&self, job: &JobId) {
+        let mut at_hand = self.at_hand.lock();
+        at_hand.retain(|kept| kept != job);
+        at_hand.push_front(job.clone());
+        at_hand.truncate(AT_HAND_MAX);
+    }
+
+    /// Jobs whose source was read and checked here, the last one first: what costs most of starting on
+    /// them is done.
     pub(crate) fn at_hand(&self) -> Vec<String> {
-        let sources = self.sources.lock();
-        let at_hand = sources.iter().filter(|(_, source)| self.cache.has(source));
-        at_hand.map(|(job, _)| job.to_string()).collect()
+        self.at_hand.lock().iter().map(JobId::to_string).collect()
     }
 }
 

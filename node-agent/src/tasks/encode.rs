@@ -16,6 +16,7 @@ use crate::worker::session::{Handed, Made};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use model::plan::{RenditionGroup, VideoPlan};
+use model::task::Next;
 use model::{Failure, FailureKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 /// What the task waits for beside its worker.
 enum Step {
-    Next(Result<Option<Claimed>, Stop>),
+    Next(Result<Next<Claimed>, Stop>),
     Stored(Result<(), Stop>),
 }
 
@@ -52,21 +53,25 @@ impl Target {
     }
 
     /// Claims until a segment must be encoded; commits those that need not be.
-    async fn claim(&self) -> Result<Option<Claimed>, Stop> {
+    async fn claim(&self) -> Result<Next<Claimed>, Stop> {
         let (video, group) = self.find()?;
-        while let Some(segment) = self.attempt.claim().await? {
+        loop {
+            let segment = match self.attempt.claim().await? {
+                Next::One(segment) => segment,
+                Next::Nothing => return Ok(Next::Nothing),
+                Next::Later => return Ok(Next::Later),
+            };
             if segment >= video.grid.segments() {
                 let message = format!("claimed segment {segment} of {}", video.grid.segments());
                 return Err(Failure::new(FailureKind::Bug, "encode", message).into());
             }
             let expected = Expected::new(&self.loaded.plan, video, group, segment);
             let Some(found) = expected.find(&self.context).await? else {
-                return Ok(Some((segment, expected)));
+                return Ok(Next::One((segment, expected)));
             };
             let record = found.record(&self.context, expected.frames(), None);
             self.attempt.commit(segment, record).await?;
         }
-        Ok(None)
     }
 
     async fn store(&self, segment: u32, unit: Unit) -> Result<(), Stop> {
@@ -91,7 +96,7 @@ pub(crate) async fn encode(
         group: group.to_owned(),
     };
     // A chunk whose segments are all there needs no worker, and no memory.
-    let Some(first) = target.claim().await? else {
+    let Next::One(first) = target.claim().await? else {
         return Ok(());
     };
     let (video, named) = target.find()?;
@@ -116,6 +121,7 @@ pub(crate) async fn encode(
         open: BTreeMap::new(),
         storing: 0,
         claiming: false,
+        later: false,
         question: None,
         steps: FuturesUnordered::new(),
         ended: None,
@@ -133,8 +139,10 @@ struct Encoding {
     /// Segments on their way into storage.
     storing: usize,
     claiming: bool,
+    /// The next is claimed when one more is committed.
+    later: bool,
     /// The worker's open question for a segment.
-    question: Option<oneshot::Sender<Option<Handed>>>,
+    question: Option<oneshot::Sender<Next<Handed>>>,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
     /// Why nothing more is claimed.
     ended: Option<Stop>,
@@ -181,7 +189,7 @@ impl Encoding {
 
     /// Answers the worker's question when there is an answer, or looks for one.
     fn answer(&mut self) {
-        if self.question.is_none() || self.claiming {
+        if self.question.is_none() || self.claiming || self.later {
             return;
         }
         if self.first.is_none() && self.ended.is_none() {
@@ -195,20 +203,36 @@ impl Encoding {
             return;
         }
         let next = self.first.take();
-        self.hand_out(next);
+        self.hand_out(next.into());
     }
 
-    fn hand_out(&mut self, next: Option<Claimed>) {
+    fn hand_out(&mut self, next: Next<Claimed>) {
         let Some(question) = self.question.take() else {
             return;
         };
-        let handed = next.map(|(segment, expected)| {
-            let frames = expected.frames();
-            self.open.insert(segment, Unit::new(expected));
-            Handed { segment, frames }
-        });
+        let handed = match next {
+            Next::One((segment, expected)) => {
+                let frames = expected.frames();
+                self.open.insert(segment, Unit::new(expected));
+                Next::One(Handed { segment, frames })
+            }
+            Next::Later => Next::Later,
+            Next::Nothing => Next::Nothing,
+        };
         // A worker that is gone shows as the end of its events.
         let _ = question.send(handed);
+    }
+
+    /// Nothing is claimed until one more is committed.
+    fn put_off(&mut self) {
+        self.later = true;
+        if !self.open.is_empty() {
+            // The worker finishes what it has, and asks again.
+            self.hand_out(Next::Later);
+        } else if self.storing == 0 {
+            // A claim's answer was lost; the end of the attempt frees what it claimed.
+            self.hand_out(Next::Nothing);
+        }
     }
 
     fn step(&mut self, step: Step) -> Result<(), Stop> {
@@ -216,18 +240,19 @@ impl Encoding {
             Step::Next(claimed) => {
                 self.claiming = false;
                 match claimed {
-                    Ok(Some(next)) => self.hand_out(Some(next)),
-                    Ok(None) => self.hand_out(None),
+                    Ok(next @ (Next::One(_) | Next::Nothing)) => self.hand_out(next),
+                    Ok(Next::Later) => self.put_off(),
                     // What the worker has is finished; the rest is handed back.
                     Err(stop @ (Stop::Drained | Stop::Yielded)) => {
                         self.ended = Some(stop);
-                        self.hand_out(None);
+                        self.hand_out(Next::Nothing);
                     }
                     Err(stop) => return Err(stop),
                 }
             }
             Step::Stored(stored) => {
                 self.storing -= 1;
+                self.later = false;
                 stored?;
             }
         }

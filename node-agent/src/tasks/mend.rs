@@ -44,7 +44,7 @@ pub(super) async fn mend(
                     Handed { segment, frames }
                 });
                 // A worker that is gone shows as the end of its events.
-                let _ = question.send(next);
+                let _ = question.send(next.into());
             }
             Made::Segment {
                 segment,

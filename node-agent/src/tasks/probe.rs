@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, attempt: &Attempt) -> Result<Outcome,
         ..Given::default()
     };
     let running = Running::start(context, attempt, Work::Probe, given).await?;
-    let hashed = async { context.hash(&source).await.map_err(Stop::from) };
+    let hashed = async { context.hash(job, &source).await.map_err(Stop::from) };
     let (sha256, found) = tokio::try_join!(hashed, look(attempt, running))?;
     let info = SourceInfo {
         sha256,

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::{audio, images, package, probe, qc, text, verify};
 use crate::agent::{Attempt, Stop};
 use crate::transfer::digest;
-use model::task::{TaskKind, UnitRecord};
+use model::task::{Next, TaskKind, UnitRecord};
 use model::{Failure, FailureKind, layout};
 use serde::Serialize;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) async fn single(
     attempt: Arc<Attempt>,
     kind: TaskKind,
 ) -> Result<(), Stop> {
-    let Some(unit) = attempt.claim().await? else {
+    let Next::One(unit) = attempt.claim().await? else {
         return Ok(());
     };
     let started = tokio::time::Instant::now();

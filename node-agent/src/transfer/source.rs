@@ -40,12 +40,6 @@ impl BlockCache {
         Some(bytes)
     }
 
-    /// Whether a part of the source with this identity is in it.
-    pub(crate) fn has(&self, identity: &str) -> bool {
-        let blocks = self.blocks.lock();
-        blocks.iter().any(|((kept, _), _)| **kept == *identity)
-    }
-
     fn keep(&self, name: Name, bytes: Bytes) {
         let mut blocks = self.blocks.lock();
         blocks.retain(|(kept, _)| *kept != name);
@@ -71,11 +65,6 @@ impl SourceReader {
             identity,
             cache,
         }
-    }
-
-    /// What the cache knows it by.
-    pub(crate) fn identity(&self) -> Arc<str> {
-        Arc::clone(&self.identity)
     }
 
     /// Size of the source.
@@ -156,15 +145,5 @@ mod tests {
             assert_eq!(found, &content[start..end], "{offset}+{bytes}");
         }
         assert_eq!(reader.cache.blocks.lock().len(), 1);
-        let cache = Arc::clone(&reader.cache);
-        assert!(cache.has(&reader.identity()));
-        let other = folder.path().canonicalize().unwrap().join("other.bin");
-        std::fs::write(&other, &content).unwrap();
-        let url = format!("file://{}", other.display());
-        let source = Source::open(&url, &roots).await.unwrap();
-        let other = SourceReader::new(source, Arc::clone(&cache));
-        assert!(!cache.has(&other.identity()));
-        other.read(0, 1).await.unwrap();
-        assert!(cache.has(&other.identity()) && !cache.has(&reader.identity()));
     }
 }

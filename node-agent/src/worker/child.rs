@@ -6,6 +6,7 @@ use super::message::{Answer, Hello, Request, Said};
 use super::wire::{self, WireError};
 use super::work;
 use crate::sandbox::{Confinement, confine};
+use model::task::Next;
 use model::{Failure, FailureKind};
 use parking_lot::Mutex;
 use std::io;
@@ -85,7 +86,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 pub(super) struct Link {
     writer: Mutex<Arc<UnixStream>>,
     data: Mutex<mpsc::Receiver<Vec<u8>>>,
-    claims: Mutex<mpsc::Receiver<Option<u32>>>,
+    claims: Mutex<mpsc::Receiver<Next<u32>>>,
 }
 
 impl Link {
@@ -101,7 +102,7 @@ impl Link {
                 while let Ok(Some(frame)) = wire::receive_blocking(&mut &*reader) {
                     let passed_on = match frame.parse() {
                         Ok(Answer::Data) => data_to.send(frame.payload).is_ok(),
-                        Ok(Answer::Claimed { segment }) => claims_to.send(segment).is_ok(),
+                        Ok(Answer::Claimed { next }) => claims_to.send(next).is_ok(),
                         Err(_) => false,
                     };
                     if !passed_on {
@@ -130,11 +131,13 @@ impl Link {
         data.recv().map_err(|_| gone())
     }
 
-    /// The next segment to encode; `None` when there are no more or the agent is gone.
-    pub(super) fn claim(&self) -> Option<u32> {
+    /// The next segment to encode; nothing when the agent is gone.
+    pub(super) fn claim(&self) -> Next<u32> {
         let claims = self.claims.lock();
-        self.say(&Said::Claim, &[]).ok()?;
-        claims.recv().ok().flatten()
+        match self.say(&Said::Claim, &[]) {
+            Ok(()) => claims.recv().unwrap_or(Next::Nothing),
+            Err(_) => Next::Nothing,
+        }
     }
 }
 

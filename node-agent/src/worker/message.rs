@@ -5,6 +5,7 @@ use crate::sandbox::Proof;
 use crate::sandbox::misbehave::Misbehaviour;
 use model::Failure;
 use model::facts::{PictureFacts, SegmentFacts};
+use model::task::Next;
 use serde::{Deserialize, Serialize};
 
 /// The worker's first frame.
@@ -68,10 +69,10 @@ pub(crate) struct Tiles {
 pub(crate) enum Answer {
     /// To `Read`. Payload: the bytes, fewer than asked for only at the end.
     Data,
-    /// To `Claim`: the segment to encode, or no more.
+    /// To `Claim`.
     Claimed {
-        /// The segment.
-        segment: Option<u32>,
+        /// The segment to encode.
+        next: Next<u32>,
     },
 }
 

@@ -11,6 +11,7 @@ use super::wire::{self, Frame, WireError};
 use crate::sandbox::{Killed, WorkerProcess};
 use crate::transfer::SourceReader;
 use model::facts::{PictureFacts, SegmentFacts};
+use model::task::Next;
 use model::{Failure, FailureKind};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -34,7 +35,7 @@ pub(crate) struct Handed {
 #[derive(Debug)]
 pub(crate) enum Made {
     /// Wants a segment; `None` ends it.
-    Claim(oneshot::Sender<Option<Handed>>),
+    Claim(oneshot::Sender<Next<Handed>>),
     /// A segment of a rendition.
     Segment {
         segment: u32,
@@ -87,7 +88,7 @@ struct State {
     session: Session,
     worker: WorkerProcess,
     events: Sender,
-    claim: Option<oneshot::Receiver<Option<Handed>>>,
+    claim: Option<oneshot::Receiver<Next<Handed>>>,
     patience: Patience,
     /// Start and end of the last range.
     last_read: Option<(u64, u64)>,
@@ -331,16 +332,20 @@ impl State {
         self.send(&Answer::Data, &data).await
     }
 
-    async fn hand_out(&mut self, handed: Option<Handed>) -> Result<(), End> {
+    async fn hand_out(&mut self, handed: Next<Handed>) -> Result<(), End> {
         self.claim = None;
         let now = Instant::now();
         self.patience.waits_for_agent(false, now);
         self.patience.sign(now);
-        if let Some(Handed { segment, frames }) = handed {
-            self.patience.handed(segment, frames, now);
-        }
-        let segment = handed.map(|handed| handed.segment);
-        self.send(&Answer::Claimed { segment }, &[]).await
+        let next = match handed {
+            Next::One(Handed { segment, frames }) => {
+                self.patience.handed(segment, frames, now);
+                Next::One(segment)
+            }
+            Next::Later => Next::Later,
+            Next::Nothing => Next::Nothing,
+        };
+        self.send(&Answer::Claimed { next }, &[]).await
     }
 }
 
@@ -358,9 +363,9 @@ fn protocol(reason: String) -> End {
 
 /// The answer to an open claim; never, where none is open. Somebody who dropped the question means
 /// that there is no more.
-async fn wait(claim: &mut Option<oneshot::Receiver<Option<Handed>>>) -> Option<Handed> {
+async fn wait(claim: &mut Option<oneshot::Receiver<Next<Handed>>>) -> Next<Handed> {
     match claim {
-        Some(answer) => answer.await.ok().flatten(),
+        Some(answer) => answer.await.unwrap_or(Next::Nothing),
         None => std::future::pending().await,
     }
 }

@@ -94,6 +94,12 @@ pub(crate) struct State {
     pub(crate) adopted: u32,
     /// Whether each request for work wished to steal, in order.
     pub(crate) takes: Vec<bool>,
+    /// Jobs that a request for work told of as at hand.
+    pub(crate) at_hand: BTreeSet<String>,
+    /// Others have nothing to do: one unit is claimed at a time.
+    pub(crate) hungry: bool,
+    /// Claims that were answered with `later`.
+    pub(crate) later: u32,
     /// Requests for work that wait for an answer, and the most that ever did.
     takes_waiting: u32,
     pub(crate) takes_waiting_max: u32,
@@ -289,6 +295,7 @@ impl NodeService for FakeScheduler {
             {
                 let mut state = self.state.lock();
                 state.known()?;
+                state.at_hand.extend(request.at_hand.iter().cloned());
                 let has_room = request.room_bytes() >= state.slot_bytes;
                 let free = |chunk: &&mut Chunk| has_room && !chunk.held && !chunk.is_finished();
                 if let Some(chunk) = state.chunks.iter_mut().find(free) {
@@ -330,6 +337,7 @@ impl NodeService for FakeScheduler {
                 outcome: outcome.into(),
                 unit,
             };
+            let is_hungry = state.hungry;
             let chunk = state.find(&request.chunk)?;
             if !chunk.holds(request.token) {
                 return Ok(answer(Outcome::Lost, 0));
@@ -342,6 +350,10 @@ impl NodeService for FakeScheduler {
             }
             if chunk.claimed.len() == 2 {
                 return Err(Status::failed_precondition("two units are claimed"));
+            }
+            if is_hungry && chunk.claimed.len() == 1 {
+                state.later += 1;
+                return Ok(answer(Outcome::Later, 0));
             }
             let unit = chunk.next;
             chunk.next += 1;

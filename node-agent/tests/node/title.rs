@@ -34,6 +34,10 @@ pub(crate) const CASES: &[Case] = &[
         "a_first_signal_loses_no_segment_whose_pictures_were_all_fed",
         drained,
     ),
+    (
+        "a_segment_waits_for_the_one_before_while_others_are_idle",
+        hungry,
+    ),
     ("a_file_that_is_no_video_is_bad_input", no_video),
     (
         "a_source_replaced_by_one_of_the_same_size_is_bad_input",
@@ -388,6 +392,32 @@ fn drained() -> Result<()> {
             })?;
         }
         Ok(())
+    })
+}
+
+/// While others have nothing to do a segment is claimed when the one before is committed.
+fn hungry() -> Result<()> {
+    block_on(async {
+        let place = Place::new()?;
+        place.make_clip()?;
+        place.plan().await?;
+        let scheduler = FakeScheduler::default();
+        scheduler.with(|state| state.hungry = true);
+        scheduler.add(&place.job, encode(), 3)?;
+        // Asked for after the first, to see what is told of as at hand.
+        scheduler.add(&place.job, TaskKind::Images, 1)?;
+        let running = Running::start(scheduler, &place.storage, place.roots()?)?;
+        let scheduler = running.finish().await?;
+        scheduler.with(|state| {
+            let (chunk, claimed) = (&state.chunks[0], state.claimed_max);
+            ensure!(chunk.failure.is_none(), "{:?}", chunk.failure);
+            ensure!(chunk.committed.values().all(|record| !record.reused));
+            ensure!(claimed == 1, "{claimed} segments were claimed at a time");
+            ensure!(state.later > 0, "it asked for one at a time by itself");
+            let at_hand = state.at_hand.iter().eq([&place.job.to_string()]);
+            ensure!(at_hand, "{:?} at hand", state.at_hand);
+            Ok(())
+        })
     })
 }
 

@@ -16,6 +16,7 @@ use model::plan::{
 use model::profile::Profile;
 use model::rendition::{EncoderFamily, RateControl, Rendition, VideoCodec};
 use model::source::{Color, FieldOrder, SourceInfo, VideoTrack};
+use model::task::Next;
 use model::{JobId, Rational, TenantId, TitleId};
 use pipeline::Output;
 use std::path::{Path, PathBuf};
@@ -223,6 +224,35 @@ fn seconds(ticks: i64, base: Rational) -> Rational {
     Rational::whole(ticks).checked_mul(base).unwrap()
 }
 
+/// Runs a chunk that is told before each segment but the first to finish what is open.
+pub fn chunk_one_by_one(plan: &Plan, path: &Path, segments: &[u32]) -> Vec<Output> {
+    let (mut left, mut told) = (segments.iter().copied().peekable(), false);
+    let opened = std::cell::Cell::new(0);
+    let mut outputs = Vec::new();
+    let mut next = || {
+        told = !told && opened.get() > 0 && left.peek().is_some();
+        if told {
+            return Next::Later;
+        }
+        let segment = left.next();
+        assert!(
+            segment.is_none() || opened.get() == 0,
+            "what was open is finished"
+        );
+        opened.set(1);
+        segment.into()
+    };
+    let mut take = |output| {
+        if matches!(output, Output::UnitDone { .. }) {
+            opened.set(0);
+        }
+        outputs.push(output);
+        Ok(())
+    };
+    pipeline::run_chunk(plan, "main", source(path), &mut next, &mut take).unwrap();
+    outputs
+}
+
 /// Runs a chunk of segments and gives back what it made.
 pub fn chunk(
     plan: &Plan,
@@ -236,7 +266,7 @@ pub fn chunk(
         plan,
         group,
         source(path),
-        &mut || left.next(),
+        &mut || left.next().into(),
         &mut |output| {
             outputs.push(output);
             Ok(())

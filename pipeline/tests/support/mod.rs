@@ -3,4 +3,6 @@
 mod clips;
 
 #[allow(unused_imports, reason = "each test and example uses a part")]
-pub(crate) use clips::{Clip, chunk, clip, plan, products, remap, rendition, source};
+pub(crate) use clips::{
+    Clip, chunk, chunk_one_by_one, clip, plan, products, remap, rendition, source,
+};

@@ -124,6 +124,7 @@ impl From<Claim> for v1::ClaimResponse {
             Claim::Drained => (Outcome::Drained, 0),
             Claim::Lost => (Outcome::Lost, 0),
             Claim::Yield => (Outcome::Yield, 0),
+            Claim::Later => (Outcome::Later, 0),
         };
         Self {
             outcome: outcome.into(),
@@ -140,6 +141,7 @@ impl TryFrom<v1::ClaimResponse> for Claim {
             Outcome::Unit => Ok(Self::Unit(wire.unit)),
             Outcome::Drained => Ok(Self::Drained),
             Outcome::Yield => Ok(Self::Yield),
+            Outcome::Later => Ok(Self::Later),
             Outcome::Lost => Ok(Self::Lost),
             Outcome::Unspecified => Err(invalid("outcome", "is missing")),
         }

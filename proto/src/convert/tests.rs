@@ -70,6 +70,7 @@ fn outcomes_survive_the_wire() {
         Claim::Drained,
         Claim::Lost,
         Claim::Yield,
+        Claim::Later,
     ] {
         assert_eq!(Claim::try_from(v1::ClaimResponse::from(claim)), Ok(claim));
     }

@@ -35,7 +35,10 @@ pub fn probe(job: &JobId) -> NewTask {
 pub fn of_plan(plan: &Plan) -> Vec<NewTask> {
     let mut tasks: Vec<NewTask> = Vec::new();
     if let Some(video) = &plan.video {
-        tasks.extend(video.groups.iter().map(|group| encode(plan, video, group)));
+        let mut groups: Vec<&RenditionGroup> = video.groups.iter().collect();
+        // What takes longest is begun first: chunks are granted in the order of their tasks.
+        groups.sort_by(|one, other| frame_seconds(other).total_cmp(&frame_seconds(one)));
+        tasks.extend(groups.iter().map(|group| encode(plan, video, group)));
     }
     let seconds = plan.duration.as_f64();
     let audio = plan.audio.iter().map(|track| {

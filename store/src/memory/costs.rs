@@ -2,8 +2,8 @@
 
 use super::ordered::Ordered;
 use super::record::Moved;
-use crate::rules::{self, COST_CLASSES_MAX, MOVE_MICROS_MAX};
-use model::task::{NewTask, UnitRecord};
+use crate::rules::{self, COST_CLASSES_MAX};
+use model::task::NewTask;
 use std::collections::BTreeMap;
 
 /// What is known of cost classes.
@@ -15,8 +15,8 @@ pub(super) struct Costs {
     by_age: Ordered<String>,
     /// Microseconds from a grant to the first commit beyond those of its unit: where the source was at
     /// hand, and elsewhere.
-    warm_move: Option<i64>,
-    cold_move: Option<i64>,
+    warm_move: Option<u64>,
+    cold_move: Option<u64>,
 }
 
 impl Costs {
@@ -36,16 +36,15 @@ impl Costs {
         self.learned.get(class).copied()
     }
 
-    /// Learns what a move cost whose first unit is committed now and was expected to take so long.
-    pub(super) fn learn_move(&mut self, moved: Moved, unit_micros: f64, now_ms: u64) {
-        let took = now_ms.saturating_sub(moved.at_ms) as f64 * 1e3;
-        let sample = (took - unit_micros.floor()) as i64;
+    /// Learns what a move cost whose first unit, which took so long, is committed now.
+    pub(super) fn learn_move(&mut self, moved: Moved, elapsed_ms: u64, now_ms: u64) {
         let known = if moved.at_hand {
             &mut self.warm_move
         } else {
             &mut self.cold_move
         };
-        *known = Some(rules::learned_move(*known, sample));
+        let since_grant_ms = now_ms.saturating_sub(moved.at_ms);
+        *known = Some(rules::learned_move(*known, since_grant_ms, elapsed_ms));
     }
 
     /// Expected microseconds that moving work costs; nothing while nothing was learned.
@@ -56,16 +55,16 @@ impl Costs {
         } else {
             other.or(one)
         };
-        (known.unwrap_or(0) as f64).clamp(0.0, MOVE_MICROS_MAX)
+        known.unwrap_or(0) as f64
     }
 
-    /// Learns from a commit; gives what is expected from now on.
-    pub(super) fn learn(&mut self, class: &str, record: &UnitRecord, now_ms: u64) -> Option<u64> {
-        if class.is_empty() || record.reused || record.elapsed_ms == 0 {
-            return None;
+    /// Learns from a commit, if something is to be learned from it.
+    pub(super) fn learn(&mut self, class: &str, elapsed_ms: u64, now_ms: u64) -> bool {
+        if class.is_empty() || elapsed_ms == 0 {
+            return false;
         }
         let known = self.learned.get(class).copied();
-        let learned = rules::learned_micros(known, record.elapsed_ms);
+        let learned = rules::learned_micros(known, elapsed_ms);
         self.learned.insert(class.to_owned(), learned);
         self.by_age.set(class.to_owned(), now_ms);
         if self.by_age.len() > COST_CLASSES_MAX {
@@ -75,6 +74,6 @@ impl Costs {
                 self.learned.remove(&oldest);
             }
         }
-        Some(learned)
+        true
     }
 }

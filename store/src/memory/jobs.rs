@@ -110,6 +110,7 @@ impl State {
                 place,
                 is_begun: false,
                 pace: rules::PACE_USUAL,
+                worked_at_ms: 0,
                 moved: None,
                 last: None,
                 failures: Vec::new(),
@@ -276,6 +277,7 @@ impl State {
                     (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
                     record.chunk.not_before_ms = 0;
                     record.chunk.avoid = None;
+                    record.last = None;
                 }
             }
         }

@@ -75,8 +75,10 @@ pub(super) struct ChunkRecord {
     pub(super) place: u64,
     /// Whether its holder has claimed a unit of it.
     pub(super) is_begun: bool,
-    /// Pace of its holder, in permille.
+    /// Pace of its holder, in millionths.
     pub(super) pace: u64,
+    /// When its holder claimed or committed a unit last, in milliseconds since 1970.
+    pub(super) worked_at_ms: u64,
     /// Its grant, until the holder has committed a unit.
     pub(super) moved: Option<Moved>,
     /// Who held it last.
@@ -156,17 +158,23 @@ impl ChunkRecord {
     }
 
     /// What a thief with this pace gets of it; see [`rules::stolen`].
-    pub(super) fn stolen(&self, pace: u64, move_micros: f64) -> Option<u32> {
+    pub(super) fn stolen(&self, pace: u64, move_micros: f64, now_ms: u64) -> Option<u32> {
         let victim = rules::Victim {
             free: self.free(),
             claimed: self.chunk.claimed.len() as u32,
             unit_micros: rules::paced(1, self.micros, self.pace),
+            quiet_ms: now_ms.saturating_sub(self.worked_at_ms),
         };
         rules::stolen(&victim, rules::paced(1, self.micros, pace), move_micros)
     }
 
     /// Claims the next unit that is not committed, if one is left.
-    pub(super) fn claim(&mut self, committed: &BTreeMap<u32, UnitRecord>) -> Option<u32> {
+    pub(super) fn claim(
+        &mut self,
+        committed: &BTreeMap<u32, UnitRecord>,
+        now_ms: u64,
+    ) -> Option<u32> {
+        self.worked_at_ms = now_ms;
         if self.free() == 0 {
             return None;
         }
@@ -194,7 +202,9 @@ impl ChunkRecord {
             self.chunk.next = *first;
         }
         self.chunk.claimed.clear();
-        self.last = self.chunk.lease.take().map(|lease| lease.node);
+        if let Some(lease) = self.chunk.lease.take() {
+            self.last = Some(lease.node);
+        }
         self.moved = None;
         self.standing = standing;
     }
@@ -266,6 +276,7 @@ impl ChunkRecord {
             place: self.place,
             is_begun: false,
             pace: self.pace,
+            worked_at_ms: 0,
             moved: None,
             last: None,
             failures: self.failures.clone(),

@@ -29,6 +29,8 @@ pub(super) struct State {
     /// queued, so that nobody saves up for later.
     pub(super) level: f64,
     pub(super) costs: Costs,
+    /// When one who asked went away with nothing last, and its room, by the builds of what it may have.
+    pub(super) hungry: BTreeMap<String, (u64, u64)>,
     /// Jobs that nodes were told to yield for, until when.
     pub(super) summons: BTreeMap<NodeId, (JobId, u64)>,
     /// Queued chunks by the time before which they are not offered.
@@ -63,7 +65,7 @@ pub(super) struct Node {
     pub(super) builds: String,
     pub(super) seen_at_ms: u64,
     pub(super) draining: bool,
-    /// Time that it takes for a unit, in permille of what is expected; learned from its commits.
+    /// Time that it takes for a unit, in millionths of what is expected; learned from its commits.
     pub(super) pace: u64,
 }
 
@@ -76,7 +78,7 @@ impl State {
         self.jobs.get_mut(id).ok_or_else(|| unknown_job(id))
     }
 
-    /// The pace of a node, in permille.
+    /// The pace of a node, in millionths.
     pub(super) fn pace_of(&self, node: &NodeId) -> u64 {
         self.nodes.get(node).map_or(PACE_USUAL, |node| node.pace)
     }

@@ -5,7 +5,7 @@ use super::record::{ChunkRecord, Moved, Standing};
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
-use crate::rules::{self, CLAIMS_MAX, LOOK_MAX};
+use crate::rules::{self, CLAIMS_MAX, HUNGRY_MS, LOOK_MAX};
 use crate::{Steal, Want};
 use model::ChunkId;
 use model::task::{Claim, Committed, Grant, Lease, TaskState, Token, UnitRecord};
@@ -27,6 +27,9 @@ impl State {
             Steal::Never => None,
             Steal::WhenIdle => self.split_richest(&asks),
         });
+        if found.is_none() && want.steal == Steal::WhenIdle {
+            self.note_hungry(&asks);
+        }
         self.grant(&found?, &asks, want.ttl)
     }
 
@@ -75,7 +78,7 @@ impl State {
     fn may_split(&self, id: &ChunkId, asks: &Asks<'_>, move_micros: f64) -> Option<u32> {
         let record = self.chunk(id)?;
         let may = self.may_grant(&id.task.job) && self.fits(id, asks) && !avoids(record, asks.node);
-        may.then(|| record.stolen(self.pace_of(asks.node), move_micros))?
+        may.then(|| record.stolen(self.pace_of(asks.node), move_micros, asks.now_ms))?
     }
 
     fn grant(&mut self, id: &ChunkId, asks: &Asks<'_>, ttl: Duration) -> Option<Grant> {
@@ -111,6 +114,29 @@ impl State {
         Some(grant)
     }
 
+    /// Notes that one who asked goes away with nothing.
+    fn note_hungry(&mut self, asks: &Asks<'_>) {
+        let now_ms = asks.now_ms;
+        self.hungry
+            .retain(|_, (at_ms, _)| at_ms.saturating_add(HUNGRY_MS) > now_ms);
+        for builds in asks.offered() {
+            let entry = (now_ms, asks.room_bytes);
+            self.hungry.insert(builds.to_owned(), entry);
+        }
+    }
+
+    /// Whether one who went away with nothing lately may have the rest of a chunk.
+    fn is_wanted(&self, id: &ChunkId, now_ms: u64) -> bool {
+        let job = self.jobs.get(&id.task.job);
+        let task = job.and_then(|job| job.tasks.get(&id.task.name));
+        let hungry = task.and_then(|task| {
+            let hungry = self.hungry.get(&task.builds);
+            hungry.filter(|(_, room)| *room >= task.slot_bytes)
+        });
+        hungry.is_some_and(|(at_ms, _)| at_ms.saturating_add(HUNGRY_MS) > now_ms)
+            && self.may_grant(&id.task.job)
+    }
+
     pub(super) fn claim(&mut self, id: &ChunkId, token: Token, now_ms: u64) -> Result<Claim> {
         let record = self.chunk(id);
         let Some(record) = record.filter(|record| record.is_held_by(token, now_ms)) else {
@@ -127,15 +153,18 @@ impl State {
         }
         let holder = record.chunk.lease.as_ref().map(|lease| lease.node.clone());
         let begun = holder.filter(|_| record.is_begun);
-        let micros = record.micros;
+        let (micros, is_busy) = (record.micros, !record.chunk.claimed.is_empty());
         if self.yields(&id.task.job, begun.as_ref(), now_ms) {
             return Ok(Claim::Yield);
+        }
+        if is_busy && self.is_wanted(id, now_ms) {
+            return Ok(Claim::Later);
         }
         let Some(task) = self.task_mut(id) else {
             return Ok(Claim::Lost);
         };
         let record = task.chunks.get_mut(&id.number);
-        let claimed = record.and_then(|record| record.claim(&task.committed));
+        let claimed = record.and_then(|record| record.claim(&task.committed, now_ms));
         self.charge(&id.task.job, micros);
         self.index(id, now_ms);
         Ok(claimed.map_or(Claim::Drained, Claim::Unit))
@@ -182,23 +211,25 @@ impl State {
         job.record.version += 1;
         job.record.changed_at_ms = now_ms;
         let known = self.costs.known(&task.cost_class);
-        let learned = self.costs.learn(&task.cost_class, commit.record, now_ms);
+        let elapsed_ms = rules::elapsed_ms(commit.record);
+        let learns = self.costs.learn(&task.cost_class, elapsed_ms, now_ms);
         if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
             (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
-            if let (moved, Some(known), Some(_)) = (record.moved.take(), known, learned) {
-                let (holder, pace) = (record.chunk.lease.as_ref(), record.pace);
+            let moved = record.moved.take();
+            record.worked_at_ms = now_ms;
+            if learns {
+                let micros = known.map(|_| record.micros);
+                record.micros = rules::learned_of_chunk(micros, elapsed_ms, record.pace);
                 if let Some(moved) = moved {
-                    self.costs
-                        .learn_move(moved, rules::paced(1, known, pace), now_ms);
+                    self.costs.learn_move(moved, elapsed_ms, now_ms);
                 }
-                if let Some(node) = holder.and_then(|lease| self.nodes.get_mut(&lease.node)) {
-                    node.pace = rules::learned_pace(node.pace, commit.record.elapsed_ms, known);
+                let holder = record.chunk.lease.as_ref();
+                let node = holder.and_then(|lease| self.nodes.get_mut(&lease.node));
+                if let (Some(node), Some(known)) = (node, known) {
+                    node.pace = rules::learned_pace(node.pace, elapsed_ms, known);
+                    record.pace = node.pace;
                 }
             }
-        }
-        let owned = owner.and_then(|number| task.chunks.get_mut(&number));
-        if let (Some(record), Some(micros)) = (owned, learned) {
-            record.micros = micros;
         }
         if let Some(number) = owner {
             self.shrink(id, number, unit, now_ms);

@@ -64,6 +64,8 @@ function key.holds(node) return tag .. 'holds:' .. node end
 function key.left(node) return tag .. 'left:' .. node end
 -- list: time, version, job, `end` where it tells of one, and JSON of what waits for a receiver
 function key.notices(receiver) return tag .. 'notices:' .. receiver end
+-- string: when one who asked went away with nothing last and its room, by builds of what it may have
+function key.hungry(builds) return tag .. 'hungry:' .. builds end
 -- sorted set: nodes with these builds ('' for all) that do not drain, by last sign of life
 function key.able(builds) return tag .. 'able:' .. builds end
 ";

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
     self, CLAIMS_MAX, COST_CLASSES_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX,
-    LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, MOVE_MICROS_MAX, NODE_SILENCE_MS, OLDEST_TURN,
-    PACE_USUAL, PACES, SUMMONS_MS,
+    HUNGRY_MS, LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, MOVE_MICROS_MAX, NODE_SILENCE_MS,
+    OLDEST_TURN, PACE_STEPS, PACE_USUAL, PACES, SUMMONS_MS,
 };
 use crate::{
     AT_HAND_MAX, Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses,
@@ -198,7 +198,6 @@ impl Store for RedisStore {
             ELSEWHERE_MS,
             want.room_bytes,
             OLDEST_TURN,
-            MOVE_MICROS_MAX,
             PACE_USUAL,
             at_hand.join(" "),
         )?;
@@ -216,11 +215,13 @@ impl Store for RedisStore {
             ELSEWHERE_MS,
             LEAD_SECONDS,
             SUMMONS_MS,
+            HUNGRY_MS,
         )?;
         match answer.as_str() {
             "lost" => Ok(Claim::Lost),
             "drained" => Ok(Claim::Drained),
             "yield" => Ok(Claim::Yield),
+            "later" => Ok(Claim::Later),
             unit => Ok(Claim::Unit(wire::parse("claim", unit)?)),
         }
     }
@@ -241,10 +242,12 @@ impl Store for RedisStore {
             record.digest,
             record.config_digest,
             wire::json(record),
-            if record.reused { 0 } else { record.elapsed_ms },
+            rules::elapsed_ms(record),
             COST_CLASSES_MAX,
             PACES.start(),
             PACES.end(),
+            PACE_STEPS,
+            MOVE_MICROS_MAX,
         )?;
         match answer.as_str() {
             "accepted" => Ok(Committed::Accepted),

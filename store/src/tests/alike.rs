@@ -1,8 +1,8 @@
 //! The two backends decide alike: the same random operations get the same answers from both, so that
 //! what the simulation shows of one holds for the other.
 
-use super::fixture::{Fixture, elsewhere, encode, info, job, record, want};
-use crate::{Share, Steal, Want};
+use super::fixture::{Fixture, elsewhere, encode, failure, info, job, record, step, want};
+use crate::{Disposition, Share, Steal, Want};
 use model::job::{NewJob, Phase, Urgency};
 use model::task::{Claim, Grant, NewTask, UnitRecord};
 use std::time::Duration;
@@ -58,6 +58,11 @@ impl Pair {
         };
         let cut = 1 + self.dice.below(5);
         let end = cut + 1 + self.dice.below(6);
+        let mut chunks = vec![0..cut, cut..end];
+        if self.dice.below(8) == 0 {
+            // Numbers of two digits.
+            chunks.extend((end..end + 12).map(|unit| unit..unit + 1));
+        }
         let builds = info("n1").builds;
         let task = NewTask {
             unit_seconds: f64::from(1 + self.dice.below(40)),
@@ -67,7 +72,7 @@ impl Pair {
                 _ => String::new(),
             },
             slot_bytes: u64::from(self.dice.below(3)) << 33,
-            ..encode(&id, &[0..cut, cut..end])
+            ..encode(&id, &chunks)
         };
         both!(self, |f| f
             .store
@@ -129,7 +134,7 @@ impl Pair {
                     .unwrap());
                 self.held.remove(at);
             }
-            Some(Claim::Unit(_)) => {}
+            Some(Claim::Unit(_) | Claim::Later) => {}
             _ => {
                 self.held.remove(at);
             }
@@ -151,14 +156,26 @@ impl Pair {
                 .await
                 .unwrap());
         } else {
-            both!(self, |f| f.fail(&grant, elsewhere()).await);
+            let dead = self.dice.below(3) == 0;
+            let disposition = if dead { Disposition::Dead } else { elsewhere() };
+            both!(self, |f| f.fail(&grant, disposition).await);
         }
     }
 
     async fn change(&mut self) {
         let any = format!("j{:04}", self.dice.below(self.jobs.max(1)));
         let id = any.parse().unwrap();
-        match self.dice.below(5) {
+        match self.dice.below(8) {
+            5 | 6 => {
+                let fail = crate::Advance {
+                    failure: Some(failure("it broke")),
+                    ..step(Phase::Probing, Phase::Failed, Vec::new())
+                };
+                both!(self, |f| f.store.advance(&id, &fail).await.ok());
+            }
+            7 => {
+                both!(self, |f| f.store.revive(&id).await.is_ok());
+            }
             0 => {
                 let urgency = self.urgency();
                 both!(self, |f| f.store.set_urgency(&id, urgency).await.is_ok());

@@ -285,14 +285,14 @@ pub(super) async fn what_a_unit_costs_is_learned_from_commits(f: &Fixture) {
         f.claim(&grant).await;
         f.commit(&grant, unit).await;
     }
-    // 1.5 s, and then an eighth of the way to 1.6 s.
-    assert!(
-        (seconds().await - 2.0 * 1.5125).abs() < 1e-6,
-        "as was learned"
-    );
+    // 1.5 s, and then a quarter of the way to 1.6 s.
+    let own = 2.0 * 1.525;
+    assert!((seconds().await - own).abs() < 1e-6, "as was learned");
     f.submit("j2", 50, &[task("j2")]).await;
+    // Other jobs go an eighth of the way.
+    let others = 4.0 * 1.5125;
     assert!(
-        (seconds().await - 6.0 * 1.5125).abs() < 1e-6,
+        (seconds().await - own - others).abs() < 1e-6,
         "also by other jobs"
     );
     let other = NewTask {
@@ -301,7 +301,7 @@ pub(super) async fn what_a_unit_costs_is_learned_from_commits(f: &Fixture) {
     };
     f.submit("j3", 50, &[other]).await;
     assert!(
-        (seconds().await - 40.0 - 6.0 * 1.5125).abs() < 1e-6,
+        (seconds().await - 40.0 - own - others).abs() < 1e-6,
         "each class by itself"
     );
 }

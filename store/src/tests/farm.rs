@@ -164,7 +164,8 @@ async fn work_behind(store: &dyn Store, grant: &Grant) {
         let unit = loop {
             match store.claim(&grant.chunk, grant.token).await {
                 Ok(Claim::Unit(unit)) => break Some(unit),
-                Ok(Claim::Drained | Claim::Yield | Claim::Lost) | Err(Error::Conflict { .. }) => {
+                Ok(Claim::Drained | Claim::Yield | Claim::Later | Claim::Lost)
+                | Err(Error::Conflict { .. }) => {
                     break None;
                 }
                 Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{error}"),
@@ -272,7 +273,7 @@ impl<'a> Farm<'a> {
             Ok(Claim::Drained | Claim::Yield) if units.is_empty() => {
                 let _ = self.store.release(&grant.chunk, grant.token).await;
             }
-            Ok(Claim::Drained | Claim::Yield | Claim::Lost)
+            Ok(Claim::Drained | Claim::Yield | Claim::Later | Claim::Lost)
             | Err(Error::Conflict { .. } | Error::Unavailable { .. }) => {}
             Err(error) => panic!("{error}"),
         }

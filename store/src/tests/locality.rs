@@ -44,9 +44,7 @@ async fn learn(f: &Fixture, warm: Duration, cold: Duration) {
         ..task("first", 3)
     };
     f.submit("first", 90, &[first]).await;
-    let grant = f.take("n1").await.unwrap();
-    work(f, &grant, SECOND).await;
-    for (moved, at_hand) in [(cold, &[][..]), (warm, &["first"][..])] {
+    for (moved, at_hand) in [(cold, &[][..]), (cold, &[][..]), (warm, &["first"][..])] {
         let grant = steal(f, "n1", at_hand).await.unwrap();
         f.pass(moved + SECOND).await;
         work(f, &grant, SECOND).await;
@@ -63,15 +61,17 @@ async fn begin(f: &Fixture, job: &str, units: u32) {
 pub(super) async fn a_slow_node_steals_less_and_a_fast_one_more(f: &Fixture) {
     for (name, took) in [("slow", 8 * SECOND), ("fast", SECOND / 8)] {
         f.register(name).await;
-        for round in 0..8 {
+        let mut held = Vec::new();
+        for (id, units) in [("n1", 1024), (name, 128)] {
+            let job = format!("{name}-{id}");
+            f.submit(&job, 50, &[task(&job, units)]).await;
+            held.push(f.take(id).await.unwrap());
+        }
+        for _ in 0..128 {
+            work(f, &held[1], took).await;
             // What is expected of a unit stays a second or so.
-            for (id, units, took) in [("n1", 8, SECOND), (name, 1, took)] {
-                let job = format!("{name}-{round}-{id}");
-                f.submit(&job, 50, &[task(&job, units)]).await;
-                let grant = f.take(id).await.unwrap();
-                for _ in 0..units {
-                    work(f, &grant, took).await;
-                }
+            for _ in 0..8 {
+                work(f, &held[0], SECOND).await;
             }
         }
     }
@@ -86,7 +86,7 @@ pub(super) async fn a_slow_node_steals_less_and_a_fast_one_more(f: &Fixture) {
             .await;
     }
     assert_eq!(got[1], 20, "half");
-    assert!(got[0] <= 12 && got[2] >= 26, "{got:?}");
+    assert!(got[0] <= 12 && got[2] >= 25, "{got:?}");
 }
 
 pub(super) async fn what_a_move_would_not_speed_up_is_not_stolen(f: &Fixture) {
@@ -96,7 +96,8 @@ pub(super) async fn what_a_move_would_not_speed_up_is_not_stolen(f: &Fixture) {
     let grant = steal(f, "n2", &["short"]).await.unwrap();
     assert_eq!(grant.units, 6..10, "where its source is, it is quick");
     begin(f, "long", 31).await;
-    assert_eq!(f.steal("n3").await.unwrap().units, 16..31);
+    // 30.5 s alone; both are done in 20.5 s.
+    assert_eq!(f.steal("n3").await.unwrap().units, 21..31);
 }
 
 pub(super) async fn the_source_at_hand_decides_between_victims(f: &Fixture) {

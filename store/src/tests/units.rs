@@ -1,9 +1,11 @@
 //! What holds for claims, commits and splits.
 
-use super::fixture::{Fixture, TTL, elsewhere, encode, node, record, retry, run, single, want};
-use crate::{Error, Renewed, Steal};
+use super::fixture::{
+    Fixture, SECOND, TTL, elsewhere, encode, node, record, retry, run, single, want,
+};
+use crate::{Error, Renewed, Steal, Want};
 use model::job::Phase;
-use model::task::{Claim, Committed, Grant, TaskKind, TaskState};
+use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskState};
 use std::time::Duration;
 
 pub(super) async fn two_units_are_claimed_at_a_time(f: &Fixture) {
@@ -214,8 +216,9 @@ pub(super) async fn between_two_units_a_chunk_is_not_stolen_until_the_next_claim
     f.claim(&first).await;
     f.commit(&first, 0).await;
     assert_eq!(f.steal("n2").await, None);
-    f.claim(&first).await;
-    f.claim(&first).await;
+    assert_eq!(f.claim(&first).await, Claim::Unit(1));
+    f.pass(3 * SECOND).await;
+    assert_eq!(f.claim(&first).await, Claim::Unit(2));
     f.commit(&first, 1).await;
     let half = f.steal("n2").await.unwrap();
     assert_eq!(half.units, 6..8, "unit 2 is still claimed");
@@ -228,6 +231,36 @@ pub(super) async fn between_two_units_a_chunk_is_not_stolen_until_the_next_claim
     assert_eq!(f.steal("n2").await, None, "an adopted unit is unclaimed");
     assert_eq!(f.claim(&second).await, Claim::Unit(3));
     assert_eq!(f.steal("n2").await.unwrap().units, 5..6);
+}
+
+pub(super) async fn a_holder_leaves_the_rest_to_one_that_has_nothing_to_do(f: &Fixture) {
+    let large = NewTask {
+        slot_bytes: 1 << 33,
+        ..run("j1", 6)
+    };
+    let id = f.submit("j1", 50, &[large]).await;
+    let small = Want {
+        room_bytes: 1 << 32,
+        ..want("n3", Steal::WhenIdle)
+    };
+    let first = f.take("n1").await.unwrap();
+    assert_eq!(f.claim(&first).await, Claim::Unit(0));
+    assert_eq!(f.store.take(&small).await.unwrap(), None);
+    assert_eq!(f.claim(&first).await, Claim::Unit(1), "n3 has no room");
+    f.commit(&first, 0).await;
+    f.commit(&first, 1).await;
+    assert_eq!(f.steal("n2").await, None, "nothing is claimed");
+    assert_eq!(f.claim(&first).await, Claim::Unit(2), "its only one");
+    assert_eq!(f.claim(&first).await, Claim::Later);
+    assert_eq!(f.claim(&first).await, Claim::Later, "a repetition");
+    assert_eq!(f.steal("n2").await.unwrap().units, 5..6);
+    f.store.set_paused(&id, true).await.unwrap();
+    assert_eq!(f.steal("n2").await, None);
+    f.store.set_paused(&id, false).await.unwrap();
+    f.commit(&first, 2).await;
+    assert_eq!(f.claim(&first).await, Claim::Unit(3));
+    f.pass(3 * SECOND).await;
+    assert_eq!(f.claim(&first).await, Claim::Unit(4), "nobody asked lately");
 }
 
 pub(super) async fn a_split_does_not_count_committed_units(f: &Fixture) {

@@ -298,5 +298,6 @@ fn of_task(task: &TaskId) -> std::ops::RangeInclusive<ChunkId> {
         task: task.clone(),
         number,
     };
-    chunk(0)..=chunk(u32::MAX)
+    // The last number in the order of text.
+    chunk(0)..=chunk(999_999_999)
 }

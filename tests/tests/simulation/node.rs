@@ -197,6 +197,7 @@ struct Attempt {
     unsure: Cell<bool>,
     /// The rest goes back when what is in work is finished.
     yields: Cell<bool>,
+    later: Cell<bool>,
 }
 
 impl Attempt {
@@ -215,6 +216,7 @@ impl Attempt {
             lease,
             unsure: Cell::new(false),
             yields: Cell::new(false),
+            later: Cell::new(false),
         });
         let ended = match select(pin!(attempt.work()), pin!(attempt.lost())).await {
             Either::Left((ended, _)) => ended,
@@ -258,6 +260,10 @@ impl Attempt {
             Answer::Claimed(Some(Claim::Unit(unit))) => Ok(Some(unit)),
             Answer::Claimed(Some(Claim::Drained)) => Ok(None),
             Answer::Claimed(Some(Claim::Yield)) => Err(Stop::Yielded),
+            Answer::Claimed(Some(Claim::Later)) => {
+                self.later.set(true);
+                Ok(None)
+            }
             Answer::Claimed(None) => {
                 self.unsure.set(true);
                 Ok(None)
@@ -285,6 +291,12 @@ impl Attempt {
             };
             ((), next) = try_join(self.make(unit), ahead).await?;
             before = Some(self.store(unit));
+            if self.later.take() {
+                whole(before.take()).await?;
+                next = self.claim().await?;
+                // With nothing in work: a claim's answer was lost.
+                self.unsure.set(self.unsure.get() || self.later.take());
+            }
         }
         whole(before).await?;
         if self.yields.get() {

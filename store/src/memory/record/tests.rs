@@ -44,7 +44,8 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
         micros: 1,
         place: 0,
         is_begun: false,
-        pace: 1_000,
+        pace: 1_000_000,
+        worked_at_ms: 0,
         moved: None,
         last: None,
         failures: Vec::new(),
@@ -71,7 +72,7 @@ proptest! {
         let done = units(&committed);
         let mut victim = chunk(start, start + length, &committed);
         for _ in 0..claims {
-            victim.claim(&done);
+            victim.claim(&done, 0);
         }
         let before = free(&victim, &committed);
         prop_assert_eq!(before.len() as u32, victim.free());

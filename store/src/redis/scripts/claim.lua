@@ -1,6 +1,7 @@
 -- chunk, token, most claims, chunks to look at, ms in which another node counts as seen, seconds that
--- a tenant may be ahead, ms in which a node is granted what it yielded for
--- -> unit, or 'drained', or 'yield', or 'lost'
+-- a tenant may be ahead, ms in which a node is granted what it yielded for, ms in which one who went away
+-- with nothing counts
+-- -> unit, or 'drained', or 'yield', or 'later', or 'lost'
 local chunk, now = load_chunk(ARGV[1]), now_ms()
 local summons_ms = tonumber(ARGV[7])
 
@@ -77,6 +78,12 @@ local function yields(held)
   return job ~= nil
 end
 
+-- Whether one who went away with nothing lately may have the rest of the chunk.
+local function is_wanted()
+  local at, room = string.match(redis.call('GET', key.hungry(chunk.builds)) or '', '^(%d+) (%d+)$')
+  return at and at + ARGV[8] > now and tonumber(room) >= chunk.bytes and may_grant(job_of(chunk.id))
+end
+
 if not is_held(chunk, ARGV[2], now) then return 'lost' end
 if free_units(chunk) == 0 then return 'drained' end
 if #chunk.claimed >= tonumber(ARGV[3]) then
@@ -85,12 +92,13 @@ end
 local task = task_of(ARGV[1])
 local held = redis.call('HMGET', key.job(job_of(task)), 'tenant', 'priority', 'deadline', 'paused')
 if yields(held) then return 'yield' end
+if #chunk.claimed > 0 and is_wanted() then return 'later' end
 local units = key.units(task)
 while redis.call('HEXISTS', units, chunk.next) == 1 do chunk.next = chunk.next + 1 end
 local unit = chunk.next
 chunk.next = unit + 1
 chunk.claimed[#chunk.claimed + 1] = unit
-redis.call('HSET', key.chunk(chunk.id), 'next', chunk.next, 'begun', 1,
+redis.call('HSET', key.chunk(chunk.id), 'next', chunk.next, 'begun', 1, 'worked', now,
   'claimed', table.concat(chunk.claimed, ','))
 enrich(chunk)
 local weight = tonumber(redis.call('HGET', key.tenant(held[1]), 'weight') or 1)

@@ -1,5 +1,6 @@
 -- chunk, token, unit, digest, config digest, record as JSON, ms that it took or 0 where nothing is to be
--- learned from it, most cost classes, least and most pace -> what became of it
+-- learned from it, most cost classes, least and most pace, steps of a pace, most micros of a move
+-- -> what became of it
 local id, unit, now = ARGV[1], tonumber(ARGV[3]), now_ms()
 local task = task_of(id)
 local job = job_of(task)
@@ -19,39 +20,50 @@ local function owner_of()
   end
 end
 
--- Learns what units of the task cost; answers what is expected from now on.
+local elapsed_ms = tonumber(ARGV[7])
+
+-- Learns what units of the class cost; answers whether something was to be learned, and what was known.
 local function learn(class)
-  local elapsed = tonumber(ARGV[7])
-  if class == '' or elapsed == 0 then return nil end
+  if class == '' or elapsed_ms == 0 then return false end
   local known = redis.call('HGET', key.costs, class)
-  local learned = elapsed * 1000
+  local learned = elapsed_ms * 1000
   if known then learned = math.floor((known * 7 + learned) / 8) end
   redis.call('HSET', key.costs, class, string.format('%.0f', learned))
   redis.call('ZADD', key.cost_ages, now, class)
   if redis.call('ZCARD', key.cost_ages) > tonumber(ARGV[8]) then
     redis.call('HDEL', key.costs, redis.call('ZPOPMIN', key.cost_ages)[1])
   end
-  return learned
+  return true, known and tonumber(known)
 end
 
--- Learns from a unit of a held chunk, of whose class so much was known, what moving work costs and how
--- fast the node is.
-local function learn_of_node(chunk, micros)
-  if chunk.granted > 0 then
-    local sample = (now - chunk.granted) * 1000 - math.floor(paced(1, micros, chunk.pace))
-    local known = redis.call('HGET', key.moves, chunk.warm)
-    if known then sample = math.floor((known * 7 + sample) / 8) end
-    redis.call('HSET', key.moves, chunk.warm, string.format('%.0f', sample))
-  end
+-- Learns from the first unit after a grant what moving work costs.
+local function learn_move(chunk)
+  local sample = math.max(now - chunk.granted - elapsed_ms, 0) * 1000
+  sample = math.min(sample, tonumber(ARGV[12]))
+  local known = redis.call('HGET', key.moves, chunk.warm)
+  if known then sample = math.floor((known * 7 + sample) / 8) end
+  redis.call('HSET', key.moves, chunk.warm, string.format('%.0f', sample))
+end
+
+-- Learns how fast the node is, of whose unit so much was expected.
+local function learn_pace(chunk, micros)
   local known = redis.call('HGET', key.node(chunk.node), 'pace')
   if not known or micros == 0 then return end
-  local sample = math.floor(ARGV[7] * 1000000 / micros)
+  local sample = math.floor(elapsed_ms * 1000000000 / micros)
   sample = math.min(math.max(sample, tonumber(ARGV[9])), tonumber(ARGV[10]))
-  redis.call('HSET', key.node(chunk.node), 'pace', math.floor((known * 7 + sample) / 8))
+  local steps = tonumber(ARGV[11])
+  chunk.pace = math.floor((known * (steps - 1) + sample) / steps)
+  redis.call('HSET', key.node(chunk.node), 'pace', chunk.pace)
+end
+
+-- What is expected of the next units of the chunk.
+local function learned_of(chunk, is_known)
+  local sample = math.floor(elapsed_ms * 1000000000 / chunk.pace)
+  return is_known and math.floor((chunk.micros * 3 + sample) / 4) or sample
 end
 
 -- Takes the unit off its chunk, and ends the chunk with its last.
-local function shrink(chunk, learned)
+local function shrink(chunk, micros)
   for at, claimed in ipairs(chunk.claimed) do
     if claimed == unit then
       table.remove(chunk.claimed, at)
@@ -61,9 +73,9 @@ local function shrink(chunk, learned)
   weigh(chunk, -1)
   chunk.left = chunk.left - 1
   if chunk.left > 0 then
-    if learned then
+    if micros then
       weigh(chunk, -chunk.left)
-      chunk.micros = learned
+      chunk.micros = micros
       weigh(chunk, chunk.left)
     end
     add_weights()
@@ -98,14 +110,18 @@ redis.call('HSET', key.task(task), 'config', ARGV[5])
 redis.call('HINCRBY', key.job(job), 'units_done', 1)
 redis.call('HINCRBY', key.job(job), 'version', 1)
 redis.call('HSET', key.job(job), 'changed', now)
-local class_micros = known[3] ~= '' and redis.call('HGET', key.costs, known[3])
-local learned = learn(known[3])
+local learns, class_micros = learn(known[3])
+local micros
 if held then
   chunk.attempts, chunk.room_attempts = 0, 0
-  if class_micros and learned then learn_of_node(chunk, tonumber(class_micros)) end
-  chunk.granted = 0
+  if learns then
+    micros = learned_of(chunk, class_micros)
+    if chunk.granted > 0 then learn_move(chunk) end
+    if class_micros then learn_pace(chunk, class_micros) end
+  end
+  chunk.granted, chunk.worked = 0, now
 end
-if chunk then shrink(chunk, learned) end
+if chunk then shrink(chunk, micros) end
 if redis.call('HINCRBY', key.task(task), 'units_done', 1) == tonumber(known[1]) then
   finish_task(task, now)
   mark(job, now)

@@ -1,15 +1,15 @@
 -- node, builds, lease time in ms, 1 to steal, epoch, chunks to look at, ms in which another node
--- counts as seen, room in bytes, grants of a tenant of which one is for its oldest job, most micros of a
--- move, usual pace, jobs at hand
+-- counts as seen, room in bytes, grants of a tenant of which one is for its oldest job, usual pace, jobs at
+-- hand
 -- -> chunk, kind, next, stop, epoch, counter, attempts, traceparent; or nothing
 local node, now = ARGV[1], now_ms()
 local asks = {
   node = node, builds = ARGV[2], room = tonumber(ARGV[8]), now = now, look = tonumber(ARGV[6]),
   elsewhere = ARGV[7], at_hand = {},
 }
-for job in string.gmatch(ARGV[12], '%S+') do asks.at_hand[job] = true end
+for job in string.gmatch(ARGV[11], '%S+') do asks.at_hand[job] = true end
 
-local function pace_of(id) return tonumber(redis.call('HGET', key.node(id), 'pace') or ARGV[11]) end
+local function pace_of(id) return tonumber(redis.call('HGET', key.node(id), 'pace') or ARGV[10]) end
 
 local function promote()
   local due = redis.call('ZRANGE', key.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, asks.look)
@@ -20,14 +20,6 @@ local function promote()
     if known[3] ~= '' then redis.call('ZADD', key.left(known[3]), known[2], id) end
   end
   rank_jobs()
-end
-
--- Whether more of a job may be held: it is not paused, and it and its tenant are below their limits.
-local function may_grant(job)
-  local known = redis.call('HMGET', key.job(job), 'tenant', 'paused', 'held', 'held_max')
-  if not known[1] or known[2] == '1' or not is_below(known[3], known[4]) then return false end
-  local tenant = redis.call('HMGET', key.tenant(known[1]), 'held', 'held_max')
-  return is_below(tenant[1], tenant[2])
 end
 
 -- The chunk that the node was told to yield for.
@@ -62,32 +54,40 @@ local function find_queued()
   return found
 end
 
--- How many of the free units of a chunk a thief gets: the second half, less where it is slower and more
--- where it is faster, and one at least; nothing when the last would then not be done sooner.
-local function stolen(free, claimed, unit, thief_unit, move_micros)
-  if unit + thief_unit == 0 then return math.max(math.floor(free / 2), 1) end
-  local taken = math.max(math.floor(free * unit / (unit + thief_unit)), 1)
-  local alone = (claimed - 0.5 + free) * unit
+-- How many of the free units of a chunk a thief gets: the second half; less where it is slower and more
+-- where it is faster; less also where a move costs much; and one at least; nothing when the last would
+-- then not be done sooner. Of the claimed units one is taken for half done, unless the holder is quiet for
+-- longer than they should take: then it is expected to be quiet for as long again.
+local function stolen(victim, thief_unit, move_micros)
+  local both = victim.unit + thief_unit
+  if both == 0 then return math.max(math.floor(victim.free / 2), 1) end
+  local busy = (victim.claimed - 0.5) * victim.unit
+  if victim.quiet > busy + victim.unit then busy = victim.quiet end
+  local alone = busy + victim.free * victim.unit
+  local fair = math.min(victim.free * victim.unit / both, (alone - move_micros) / both)
+  local taken = math.max(math.floor(fair), 1)
   return move_micros + taken * thief_unit < alone and taken or nil
 end
 
 -- How many units of a held chunk may go to the node. It is held elsewhere, so there is an elsewhere for
 -- one that the node should avoid.
 local function may_split(id, thief_pace, move_micros)
-  local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid', 'left', 'claimed', 'micros', 'pace')
+  local known = redis.call('HMGET', key.chunk(id), 'bytes', 'avoid', 'left', 'claimed', 'micros', 'pace',
+    'worked')
   if tonumber(known[1]) > asks.room or known[2] == node then return nil end
   local _, claimed = string.gsub(known[4], '%d+', '')
-  local micros = known[5]
-  local taken = stolen(known[3] - claimed, claimed, paced(1, micros, known[6]),
-    paced(1, micros, thief_pace), move_micros)
+  local victim = {
+    free = known[3] - claimed, claimed = claimed, unit = paced(1, known[5], known[6]),
+    quiet = math.max(now - known[7], 0) * 1000,
+  }
+  local taken = stolen(victim, paced(1, known[5], thief_pace), move_micros)
   return taken and may_grant(job_of(id)) and taken or nil
 end
 
 -- Expected micros that moving work costs, where the source is not at hand and where it is.
 local function move_costs()
   local known = redis.call('HMGET', key.moves, 0, 1)
-  local function bounded(micros) return math.min(math.max(tonumber(micros or 0), 0), tonumber(ARGV[10])) end
-  return bounded(known[1] or known[2]), bounded(known[2] or known[1])
+  return tonumber(known[1] or known[2] or 0), tonumber(known[2] or known[1] or 0)
 end
 
 -- The richest held chunk, less what a move of it costs, and how many units of it to take.
@@ -96,14 +96,14 @@ local function find_victim()
   local pace = pace_of(node)
   local best, best_worth, best_taken
   for _, builds in ipairs(offered(asks)) do
-    for rank = 0, asks.look - 1 do
-      local entry = redis.call('ZRANGE', key.rich(builds), rank, rank, 'WITHSCORES')
-      local rich = entry[2] and -tonumber(entry[2])
+    local entries = redis.call('ZRANGE', key.rich(builds), 0, asks.look - 1, 'WITHSCORES')
+    for at = 1, #entries, 2 do
+      local id, rich = entries[at], -tonumber(entries[at + 1])
       -- Those that follow have less.
-      if not rich or (best and rich - math.min(cold, warm) <= best_worth) then break end
-      local cost = asks.at_hand[job_of(entry[1])] and warm or cold
-      local taken = (not best or rich - cost > best_worth) and may_split(entry[1], pace, cost)
-      if taken then best, best_worth, best_taken = entry[1], rich - cost, taken end
+      if best and rich - math.min(cold, warm) <= best_worth then break end
+      local cost = asks.at_hand[job_of(id)] and warm or cold
+      local taken = (not best or rich - cost > best_worth) and may_split(id, pace, cost)
+      if taken then best, best_worth, best_taken = id, rich - cost, taken end
     end
   end
   return best, best_taken
@@ -129,7 +129,7 @@ local function split(id, taken)
     attempts = victim.attempts, room_attempts = victim.room_attempts, not_before = 0, avoid = '',
     from = id, place = victim.place, bytes = victim.bytes,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
-    last = '',
+    last = '', worked = 0,
   }
   -- A victim has a claimed unit, so something is left of it.
   leave(victim)
@@ -164,4 +164,7 @@ end
 if ARGV[4] ~= '1' then return false end
 local victim, taken = find_victim()
 if victim then return grant(split(victim, taken)) end
+for _, builds in ipairs(offered(asks)) do
+  redis.call('SET', key.hungry(builds), now .. ' ' .. ARGV[8], 'EX', 60)
+end
 return false

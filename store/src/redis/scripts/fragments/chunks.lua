@@ -3,7 +3,7 @@
 
 local CHUNK_NUMBERS = {
   'next', 'stop', 'left', 'attempts', 'room_attempts', 'not_before', 'expires', 'place', 'dead_at',
-  'micros', 'bytes', 'begun', 'pace', 'granted',
+  'micros', 'bytes', 'begun', 'pace', 'granted', 'worked',
 }
 
 local function load_chunk(id)
@@ -27,7 +27,7 @@ local function save_chunk(chunk)
     'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
     'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,
     'builds', chunk.builds, 'micros', chunk.micros, 'bytes', chunk.bytes, 'begun', chunk.begun,
-    'pace', chunk.pace, 'granted', chunk.granted, 'warm', chunk.warm, 'last', chunk.last)
+    'pace', chunk.pace, 'granted', chunk.granted, 'worked', chunk.worked, 'warm', chunk.warm, 'last', chunk.last)
 end
 
 -- Units that are neither claimed nor committed.
@@ -51,7 +51,7 @@ local function add_weights()
 end
 
 -- Expected microseconds of units on a node with this pace.
-local function paced(units, micros, pace) return units * micros * pace / 1000 end
+local function paced(units, micros, pace) return units * micros * pace / 1000000 end
 
 -- Offers a held chunk to thieves while its holder is busy with a unit and others wait, richest first.
 local function enrich(chunk)
@@ -110,7 +110,8 @@ local function stand(chunk, standing, now)
   leave(chunk)
   for _, unit in ipairs(chunk.claimed) do chunk.next = math.min(chunk.next, unit) end
   chunk.claimed = {}
-  chunk.last, chunk.node, chunk.token, chunk.expires, chunk.granted = chunk.node, '', '', 0, 0
+  if chunk.node ~= '' then chunk.last = chunk.node end
+  chunk.node, chunk.token, chunk.expires, chunk.granted = '', '', 0, 0
   chunk.standing = standing
   enter(chunk, now)
 end

@@ -13,6 +13,14 @@ local function is_below(count, most)
   return not most or most == '' or tonumber(count or 0) < tonumber(most)
 end
 
+-- Whether more of a job may be held: it is not paused, and it and its tenant are below their limits.
+local function may_grant(job)
+  local known = redis.call('HMGET', key.job(job), 'tenant', 'paused', 'held', 'held_max')
+  if not known[1] or known[2] == '1' or not is_below(known[3], known[4]) then return false end
+  local tenant = redis.call('HMGET', key.tenant(known[1]), 'held', 'held_max')
+  return is_below(tenant[1], tenant[2])
+end
+
 local function rank_tenant(tenant, builds)
   if redis.call('EXISTS', key.urgent(builds, tenant)) == 0 then
     redis.call('SREM', key.waits(tenant), builds)

@@ -40,7 +40,7 @@ local function add_chunks(new, standing, now)
       left = range[2] - range[1], claimed = {}, attempts = 0, room_attempts = 0,
       not_before = 0, avoid = '', node = '', token = '', expires = 0, from = '',
       standing = standing, dead_at = 0,
-      place = order + number, begun = 0, pace = 1000, granted = 0, warm = 0, last = '',
+      place = order + number, begun = 0, pace = 0, granted = 0, worked = 0, warm = 0, last = '',
       failures = '', builds = new.builds, micros = learned and tonumber(learned) or new.micros,
       bytes = new.bytes,
     }, now)
