@@ -24,5 +24,5 @@ mod stranded;
 pub use config::{Config, Limits, Secret};
 pub use error::{Error, Result};
 pub use handle::{Accepted, Capacity, Handle, JobDetail, PlanSummary, Submission};
-pub use recover::{Epoch, Recovered, current_epoch, raise_epoch};
+pub use recover::{Epoch, Recovered, Survey, current_epoch, raise_epoch};
 pub use scheduler::Scheduler;

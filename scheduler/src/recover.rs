@@ -114,6 +114,10 @@ pub struct Recovered {
     pub known: u32,
     /// Jobs that have ended.
     pub ended: u32,
+    /// Those of them that published their title.
+    pub published: u32,
+    /// Those of them that the store did not list and lists again.
+    pub listed: u32,
     /// Jobs whose ticket cannot be read; each was logged.
     pub unreadable: u32,
 }
@@ -185,7 +189,11 @@ pub(crate) async fn recover(farm: &Farm) -> Result<Recovered> {
         match found? {
             Found::Submitted => recovered.submitted += 1,
             Found::Known => recovered.known += 1,
-            Found::Ended => recovered.ended += 1,
+            Found::Ended { published, listed } => {
+                recovered.ended += 1;
+                recovered.published += u32::from(published);
+                recovered.listed += u32::from(listed);
+            }
             Found::Unreadable => recovered.unreadable += 1,
         }
         progress.lost |= round.renewed.initialized();
@@ -244,7 +252,7 @@ async fn look_at(farm: &Farm, job: JobId, round: &Round) -> Result<Found> {
 enum Found {
     Submitted,
     Known,
-    Ended,
+    Ended { published: bool, listed: bool },
     Unreadable,
 }
 
@@ -252,12 +260,17 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     let storage = farm.storage();
     match storage.find_json::<Report>(&layout::report(job)).await {
         Ok(Some(report)) => {
-            restore(farm, &report.job, round).await?;
-            return Ok(Found::Ended);
+            return Ok(Found::Ended {
+                published: report.job.phase == Phase::Published,
+                listed: restore(farm, &report.job, round).await?,
+            });
         }
         Err(error @ storage::Error::Corrupt { .. }) => {
             warn!(job_id = %job, %error, "it has ended and is not listed");
-            return Ok(Found::Ended);
+            return Ok(Found::Ended {
+                published: false,
+                listed: false,
+            });
         }
         none => drop(none?),
     }
@@ -278,15 +291,16 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     })
 }
 
-/// Lists a job again that has ended, as long as the store would have kept it. A failed one is kept until a
-/// person acts.
-async fn restore(farm: &Farm, job: &JobRecord, round: &Round) -> Result<()> {
+/// Lists a job again that has ended, as long as the store would have kept it; answers whether it was not
+/// listed. A failed one is kept until a person acts.
+async fn restore(farm: &Farm, job: &JobRecord, round: &Round) -> Result<bool> {
     let is_kept = job.phase == Phase::Failed || job.changed_at_ms >= round.listed_after_ms;
-    if job.phase.is_final() && is_kept && !is_known(farm, &job.id).await? {
-        round.renew(farm).await?;
-        farm.store().restore(job).await?;
+    if !job.phase.is_final() || !is_kept || is_known(farm, &job.id).await? {
+        return Ok(false);
     }
-    Ok(())
+    round.renew(farm).await?;
+    farm.store().restore(job).await?;
+    Ok(true)
 }
 
 /// Whether the store knows no job at all.
@@ -329,6 +343,10 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
     }
     Ok(submitted)
 }
+
+mod survey;
+
+pub use survey::Survey;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! `magpie scheduler`: the farm's API, its dashboard and its decisions.
 
+mod recover;
+
 use crate::commands::node::source_roots;
 use crate::connect::read_secret;
 use crate::exit::{Exit, usage};
@@ -21,24 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Arguments of `magpie scheduler`.
 #[derive(Debug, clap::Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Folder or `s3://bucket/prefix` where tickets, segments and titles live; nodes see it too.
-    #[arg(long, env = "MAGPIE_STORAGE", value_name = "URL")]
-    storage: String,
-    /// Redis that coordinates the farm; a private one is started when absent.
-    #[arg(long, env = "MAGPIE_REDIS", value_name = "URL")]
-    redis: Option<String>,
-    /// Folder of the private Redis.
-    #[arg(
-        long,
-        env = "MAGPIE_REDIS_FOLDER",
-        default_value = "/var/lib/magpie/redis",
-        value_name = "FOLDER"
-    )]
-    redis_folder: PathBuf,
-    /// Name of this farm inside its Redis.
-    #[arg(long, env = "MAGPIE_CELL", default_value = "main")]
-    cell: String,
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    farm: FarmArgs,
     /// Folder or `s3://bucket/prefix` below which sources may be named; may be given several times.
     #[arg(
         long = "source-root",
@@ -82,21 +72,68 @@ pub struct Args {
     recover: bool,
 }
 
+/// What is done instead of serving.
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Give a lost or wiped Redis back what storage knows, and end; schedulers may run beside it.
+    Recover(recover::Args),
+}
+
+/// Which farm it is.
+#[derive(Debug, clap::Args)]
+struct FarmArgs {
+    /// Folder or `s3://bucket/prefix` where tickets, segments and titles live; nodes see it too.
+    #[arg(long, env = "MAGPIE_STORAGE", value_name = "URL", required = true)]
+    storage: Option<String>,
+    /// Redis that coordinates the farm; a private one is started when absent.
+    #[arg(long, env = "MAGPIE_REDIS", value_name = "URL")]
+    redis: Option<String>,
+    /// Folder of the private Redis.
+    #[arg(
+        long,
+        env = "MAGPIE_REDIS_FOLDER",
+        default_value = "/var/lib/magpie/redis",
+        value_name = "FOLDER"
+    )]
+    redis_folder: PathBuf,
+    /// Name of this farm inside its Redis.
+    #[arg(long, env = "MAGPIE_CELL", default_value = "main")]
+    cell: String,
+}
+
+impl FarmArgs {
+    fn storage(&self) -> anyhow::Result<Storage> {
+        let hint = "name a folder or s3://bucket/prefix with --storage";
+        let url = self.storage.as_deref();
+        let url = url.ok_or_else(|| usage("no storage is named", hint))?;
+        Storage::open(url).map_err(|e| usage(e.to_string(), hint))
+    }
+
+    /// The store in this Redis, whose new tokens have at least this epoch.
+    async fn store(&self, url: &str, epoch: u32) -> anyhow::Result<RedisStore> {
+        let store = RedisStore::open(url, &self.cell, epoch).await;
+        store.map_err(|e| {
+            usage(
+                e.to_string(),
+                "name a reachable Redis with --redis, or none to start a private one",
+            )
+        })
+    }
+}
+
 /// Serves until it is told to end.
 pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
+    if let Some(Action::Recover(args)) = args.action {
+        return recover::run(args, printer).await;
+    }
     let stop = signals::stop()?;
-    let storage = Storage::open(&args.storage).map_err(|e| {
-        usage(
-            e.to_string(),
-            "name a folder or s3://bucket/prefix with --storage",
-        )
-    })?;
+    let storage = args.farm.storage()?;
     if args.source_roots.is_empty() {
         printer.note("without --source-root or MAGPIE_SOURCES every source is refused");
     }
-    let private = match &args.redis {
+    let private = match &args.farm.redis {
         Some(_) => None,
-        None => Some(RedisChild::start(&args.redis_folder).await?),
+        None => Some(RedisChild::start(&args.farm.redis_folder).await?),
     };
     let result = serve(&args, printer, storage, private.as_ref(), &stop).await;
     if let Some(redis) = private {
@@ -112,7 +149,7 @@ async fn serve(
     private: Option<&RedisChild>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let url = match (&args.redis, private) {
+    let url = match (&args.farm.redis, private) {
         (Some(url), _) => url.clone(),
         (None, Some(child)) => child.url(),
         (None, None) => anyhow::bail!("no Redis"),
@@ -121,14 +158,7 @@ async fn serve(
         true => scheduler::raise_epoch(&storage).await?,
         false => scheduler::current_epoch(&storage).await?,
     };
-    let store = RedisStore::open(&url, &args.cell, epoch)
-        .await
-        .map_err(|e| {
-            usage(
-                e.to_string(),
-                "name a reachable Redis with --redis, or none to start a private one",
-            )
-        })?;
+    let store = args.farm.store(&url, epoch).await?;
     let scheduler = Scheduler::new(config(args, storage.clone(), store)?)?;
     let door = if args.token_file.is_some() {
         Door::Guarded

@@ -27,6 +27,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// `sun_path` has 108 bytes (`unix(7)`); some are left for the server's own use.
 const SOCKET_BYTES_MAX: usize = 100;
 
+/// Where the server listens, in its folder.
+const SOCKET: &str = "redis.sock";
+
 /// A running redis-server; killed when dropped.
 #[derive(Debug)]
 pub struct RedisChild {
@@ -42,7 +45,7 @@ impl RedisChild {
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let folder = folder::open(folder)?;
         let lock = folder::lock(&folder)?;
-        let socket = folder.join("redis.sock");
+        let socket = folder.join(SOCKET);
         if socket.as_os_str().len() > SOCKET_BYTES_MAX {
             return Err(usage(
                 format!("{} is too long for a Unix socket", socket.display()),
@@ -60,6 +63,12 @@ impl RedisChild {
         };
         started.wait_until_ready(&folder).await?;
         Ok(started)
+    }
+
+    /// URL of the server of the scheduler that runs in `folder`, if one does.
+    pub fn of_running(folder: &Path) -> Option<String> {
+        let folder = folder.canonicalize().ok()?;
+        folder::is_locked(&folder).then(|| url(&folder.join(SOCKET)))
     }
 
     async fn wait_until_ready(&mut self, folder: &Path) -> anyhow::Result<()> {
@@ -90,7 +99,7 @@ impl RedisChild {
 
     /// URL of the server.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket.display())
+        url(&self.socket)
     }
 
     /// Ends the server so that its data is whole.
@@ -98,6 +107,10 @@ impl RedisChild {
         self.server.signal(Signal::TERM);
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.server.ended()).await;
     }
+}
+
+fn url(socket: &Path) -> String {
+    format!("redis+unix://{}", socket.display())
 }
 
 fn arguments(folder: &Path, socket: &Path) -> Vec<OsString> {

@@ -32,6 +32,12 @@ pub fn lock(folder: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
+/// Whether a scheduler holds the lock of the folder now.
+pub fn is_locked(folder: &Path) -> bool {
+    let lock = File::open(folder.join(LOCK));
+    lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+}
+
 fn make(folder: &Path) -> io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
