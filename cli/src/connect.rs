@@ -1,20 +1,23 @@
 //! Connections to a scheduler.
 
+mod dialer;
+
 use crate::exit::usage;
 use anyhow::Context;
 use clap::Args;
+use dialer::Dialer;
 use proto::v1::farm_service_client::FarmServiceClient;
 use std::path::PathBuf;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, Endpoint, Uri};
 
 /// Where the scheduler is and how to be let in.
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
-    /// URL of a scheduler.
+    /// URL of a scheduler, or those of its replicas with commas between them.
     #[arg(
         long,
         env = "MAGPIE_SCHEDULER",
@@ -49,19 +52,28 @@ impl Interceptor for Bearer {
 pub type Client = FarmServiceClient<InterceptedService<Channel, Bearer>>;
 
 impl Connection {
-    /// A channel that connects when it is first used and reconnects by itself.
+    /// A channel that connects when it is first used and reconnects by itself, to the next replica where
+    /// several are named.
     pub fn channel(&self) -> anyhow::Result<Channel> {
-        let endpoint = Endpoint::from_shared(self.scheduler.clone()).map_err(|e| {
+        let urls: Vec<&str> = self.scheduler.split(',').map(str::trim).collect();
+        let first = urls.first().copied().unwrap_or_default();
+        let endpoint = Endpoint::from_shared(first.to_owned()).map_err(|e| {
             usage(
-                format!("scheduler URL {:?}: {e}", self.scheduler),
+                format!("scheduler URL {first:?}: {e}"),
                 "write it as http://host:port",
             )
         })?;
-        Ok(endpoint
+        let endpoint = endpoint
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(15))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .connect_lazy())
+            .keep_alive_timeout(Duration::from_secs(10));
+        if urls.len() == 1 {
+            return Ok(endpoint.connect_lazy());
+        }
+        let dialer = Dialer::new(&urls)?;
+        let endpoint = endpoint.connect_timeout(dialer.timeout());
+        let connector = tower::service_fn(move |_: Uri| dialer.clone().dial());
+        Ok(endpoint.connect_with_connector_lazy(connector))
     }
 
     /// The token, read from its file.

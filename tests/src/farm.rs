@@ -1,5 +1,5 @@
-//! A farm of real processes: a scheduler with its private Redis and any number of nodes, in a place
-//! of their own.
+//! A farm of real processes: a scheduler with its private Redis, or several with one of all, and any
+//! number of nodes, in a place of their own.
 
 use crate::{Disk, Magpie, Place, Process, Redis};
 use anyhow::{Context, Result, ensure};
@@ -15,6 +15,8 @@ const START_BOUND: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Farm {
     scheduler: Process,
+    /// Further schedulers and their addresses.
+    replicas: Vec<(String, Process)>,
     nodes: Vec<(String, Process)>,
     url: String,
     layout: Layout,
@@ -97,7 +99,12 @@ impl Farm {
 
     /// The same with a Redis that is not the scheduler's own.
     pub fn start_with(place: &Place, redis: &Redis) -> Result<Self> {
-        let redis = ["--redis".to_owned(), redis.url()];
+        Self::start_at(place, redis.url())
+    }
+
+    /// The same with whatever this URL leads to.
+    pub fn start_at(place: &Place, redis: String) -> Result<Self> {
+        let redis = ["--redis".to_owned(), redis];
         let layout = Layout {
             redis,
             ..Layout::inside(place)?
@@ -110,6 +117,7 @@ impl Farm {
         let url = wait_for_url(&mut scheduler)?;
         Ok(Self {
             scheduler,
+            replicas: Vec::new(),
             nodes: Vec::new(),
             url,
             layout,
@@ -130,6 +138,56 @@ impl Farm {
         let url = wait_for_url(&mut self.scheduler)?;
         ensure!(url == self.url, "{url} is not {}", self.url);
         Ok(())
+    }
+
+    /// Starts one more scheduler beside the first. Nodes that are started and calls that are made from now
+    /// on know all of them.
+    pub fn add_scheduler(&mut self) -> Result<()> {
+        let mut replica = self.layout.scheduler("127.0.0.1:0")?.start()?;
+        let url = wait_for_url(&mut replica)?;
+        self.replicas.push((url, replica));
+        Ok(())
+    }
+
+    /// Asks a scheduler to end, 0 being the first, waits until it has, and starts another one at the same
+    /// address.
+    pub fn restart_scheduler(&mut self, index: usize) -> Result<()> {
+        let (url, process) = match index {
+            0 => (&self.url, &mut self.scheduler),
+            more => {
+                let replica = self.replicas.get_mut(more - 1);
+                let (url, process) = replica.with_context(|| format!("no scheduler {more}"))?;
+                (&*url, process)
+            }
+        };
+        process.terminate()?;
+        let status = process.wait(START_BOUND)?;
+        ensure!(status.success(), "the scheduler ended with {status}");
+        let listen = url.trim_start_matches("http://");
+        *process = self.layout.scheduler(listen)?.start()?;
+        wait_for_url(process)?;
+        Ok(())
+    }
+
+    /// The addresses of all schedulers, as nodes and commands are told them.
+    pub fn urls(&self) -> String {
+        let replicas = self.replicas.iter().map(|(url, _)| url.as_str());
+        let all: Vec<&str> = std::iter::once(self.url()).chain(replicas).collect();
+        all.join(",")
+    }
+
+    /// The command that gives its Redis back what it lost.
+    pub fn recover(&self) -> Result<Magpie> {
+        let [redis, named] = &self.layout.redis;
+        Magpie::new([
+            "scheduler".as_ref(),
+            "recover".as_ref(),
+            "--json".as_ref(),
+            "--storage".as_ref(),
+            self.layout.storage.as_os_str(),
+            redis.as_ref(),
+            named.as_ref(),
+        ])
     }
 
     /// Where its storage is.
@@ -183,7 +241,7 @@ impl Farm {
     ) -> Result<String> {
         self.started += 1;
         let id = format!("node-{}", self.started);
-        let node = self.layout.node(&self.url, &id, arguments)?;
+        let node = self.layout.node(&self.urls(), &id, arguments)?;
         let mut process = prepare(node).start()?;
         process.wait_for_line("takes work", START_BOUND)?;
         self.nodes.push((id.clone(), process));
@@ -222,7 +280,7 @@ impl Farm {
 
     /// A call of `magpie` against this farm.
     pub fn call(&self, arguments: &[&str]) -> Result<Magpie> {
-        Ok(Magpie::new(arguments)?.env("MAGPIE_SCHEDULER", &self.url))
+        Ok(Magpie::new(arguments)?.env("MAGPIE_SCHEDULER", self.urls()))
     }
 }
 

@@ -16,6 +16,7 @@ mod place;
 mod process;
 mod redis;
 pub mod sources;
+mod title;
 mod tool;
 mod wait;
 
@@ -30,5 +31,6 @@ pub use magpie::{Finished, Magpie, magpie_path};
 pub use place::{Place, free_address};
 pub use process::Process;
 pub use redis::Redis;
+pub use title::{Published, Title, listed, published};
 pub use tool::{require, skip};
 pub use wait::wait_until;

@@ -2,7 +2,7 @@
 //! killed and started again on the same data, or on none.
 
 use crate::{Place, Process, wait_until};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,44 @@ impl Redis {
         self.process.kill()
     }
 
+    /// Forgets everything, as an operator's slip makes it.
+    pub fn flush(&self) -> Result<()> {
+        let answer = ask(&socket(&self.folder), b"FLUSHALL\r\n", 5);
+        ensure!(answer.as_deref() == Some(b"+OK\r\n"), "{answer:?}");
+        Ok(())
+    }
+
+    /// Kills the server and takes from its append-only file what was written after a moment, as a host
+    /// that loses power does with what was not synced. `written` is what [`Redis::length`] was then.
+    pub fn kill_and_lose(&mut self, written: u64) -> Result<()> {
+        self.kill()?;
+        let path = self.last_file()?;
+        let bytes = std::fs::read(&path)?;
+        let kept = usize::try_from(written)?;
+        ensure!(kept < bytes.len(), "nothing was written after {written}");
+        // A command of which a part is kept is taken away whole.
+        let mut rest = &bytes[..kept];
+        let mut whole = kept;
+        while next_command(&mut rest).is_some() {
+            whole = kept - rest.len();
+        }
+        let file = std::fs::OpenOptions::new().write(true).open(&path)?;
+        file.set_len(whole as u64).context("cut the data of redis")
+    }
+
+    /// Bytes in the append-only file.
+    pub fn length(&self) -> Result<u64> {
+        Ok(std::fs::metadata(self.last_file()?)?.len())
+    }
+
+    /// The file that the server appends to.
+    fn last_file(&self) -> Result<PathBuf> {
+        let files = self.files()?;
+        let is_written = |path: &&PathBuf| path.to_string_lossy().ends_with(".incr.aof");
+        let last = files.iter().rfind(is_written);
+        Ok(last.context("redis appends to a file")?.clone())
+    }
+
     /// Stops answering, without closing connections.
     pub fn freeze(&self) -> Result<()> {
         self.process.freeze()
@@ -62,6 +100,18 @@ impl Redis {
     /// Every command that changed something, in order, with its arguments: what the append-only file
     /// says. A command that was being written when the server was killed is left out.
     pub fn written(&self) -> Result<Vec<Vec<String>>> {
+        let mut commands = Vec::new();
+        for file in self.files()? {
+            let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+            let mut rest = &bytes[..];
+            while let Some(command) = next_command(&mut rest) {
+                commands.push(command);
+            }
+        }
+        Ok(commands)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = vec![];
         for folder in [self.folder.clone(), self.folder.join("appendonlydir")] {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -70,15 +120,7 @@ impl Redis {
             }
         }
         files.sort();
-        let mut commands = Vec::new();
-        for file in files {
-            let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-            let mut rest = &bytes[..];
-            while let Some(command) = next_command(&mut rest) {
-                commands.push(command);
-            }
-        }
-        Ok(commands)
+        Ok(files)
     }
 
     /// Removes what a killed server had written: the next start finds nothing.
@@ -136,14 +178,16 @@ fn next_number(rest: &mut &[u8], mark: u8) -> Option<usize> {
 
 /// Whether the server answers a ping. While it loads its data it answers with an error instead.
 fn answers(socket: &Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket) else {
-        return false;
-    };
-    let mut answer = [0; 7];
-    stream
-        .set_read_timeout(Some(Duration::from_secs(1)))
-        .is_ok()
-        && stream.write_all(b"PING\r\n").is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && &answer == b"+PONG\r\n"
+    ask(socket, b"PING\r\n", 7).as_deref() == Some(b"+PONG\r\n")
+}
+
+/// The first bytes of the answer to a command.
+fn ask(socket: &Path, command: &[u8], bytes: usize) -> Option<Vec<u8>> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    let mut answer = vec![0; bytes];
+    let timeout = Some(Duration::from_secs(1));
+    stream.set_read_timeout(timeout).ok()?;
+    stream.write_all(command).ok()?;
+    stream.read_exact(&mut answer).ok()?;
+    Some(answer)
 }

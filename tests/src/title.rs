@@ -1,0 +1,103 @@
+//! A title of many short segments, and what a calm run makes of it: what a farm that was disturbed must
+//! make of it too.
+
+use crate::{Clip, Farm, Magpie, Place, at, hashes, lines_of_json};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Debug builds on two busy cores encode a few frames a second.
+const BOUND: Duration = Duration::from_secs(600);
+
+/// Segments of one second make many units of a short clip, so that there is something to lose.
+const PROFILE: &str = "\
+name = \"many-segments\"
+base = \"web\"
+segment_seconds = 1.0
+keyframe_seconds = 1.0
+[video]
+rungs = [
+    { short_edge = 144, crf_centi = 2600, maxrate_bps = 300_000 },
+    { short_edge = 240, crf_centi = 2600, maxrate_bps = 600_000 },
+]
+[video.presets]
+x264 = \"veryfast\"
+[qc]
+freeze = { action = \"pass\", seconds = 5.0 }
+";
+
+/// The published files of a title, by path, with their hashes.
+pub type Published = BTreeMap<String, String>;
+
+/// A clip and its profile.
+#[derive(Debug)]
+pub struct Title {
+    clip: PathBuf,
+    profile: PathBuf,
+}
+
+impl Title {
+    /// Makes the clip, of so many seconds and segments.
+    pub fn make(place: &Place, ffmpeg: &Path, seconds: u32) -> Result<Self> {
+        let clip = Clip::seconds(seconds).size(426, 240).make(ffmpeg)?;
+        let profile = place.join("many-segments.toml");
+        std::fs::write(&profile, PROFILE)?;
+        Ok(Self { clip, profile })
+    }
+
+    /// What one process publishes that nobody disturbs.
+    pub fn calm(&self, place: &Place) -> Result<Published> {
+        let out = place.join("calm");
+        let run = Magpie::new([
+            "run".as_ref(),
+            self.clip.as_os_str(),
+            "--profile".as_ref(),
+            self.profile.as_os_str(),
+            "--out".as_ref(),
+            out.as_os_str(),
+            "--title".as_ref(),
+            "clip".as_ref(),
+            "--json".as_ref(),
+        ])?;
+        let finished = run.finish(BOUND)?;
+        ensure!(finished.code == Some(0), "{finished:?}");
+        published(&out, "clip")
+    }
+
+    /// The call that submits it to a farm under a name, which is also its idempotency key.
+    pub fn submission(&self, farm: &Farm, name: &str) -> Result<Magpie> {
+        let source = farm.source(&self.clip)?.to_string_lossy().into_owned();
+        let profile = self.profile.to_string_lossy();
+        let what = ["submit", &source, "--profile", &profile, "--title", name];
+        farm.call(&[&what[..], &["--idempotency-key", name, "--json"]].concat())
+    }
+
+    /// Submits it under a name; answers with its job.
+    pub fn submit(&self, farm: &Farm, name: &str) -> Result<String> {
+        let submitted = self.submission(farm, name)?.finish(BOUND)?;
+        ensure!(submitted.code == Some(0), "{submitted:?}");
+        let id = at(&submitted.json()?, "/id")?.as_str().map(str::to_owned);
+        id.context("a job has an id")
+    }
+}
+
+/// What is published of a title below a storage.
+pub fn published(storage: &Path, name: &str) -> Result<Published> {
+    let mut files = hashes(&storage.join("titles").join(name).join("v1"))?;
+    // Names the job that filled the folder.
+    files.remove("version.json");
+    ensure!(files.len() > 20, "only {} files", files.len());
+    Ok(files)
+}
+
+/// A job as a farm lists it; `None` while the farm cannot say, or does not know it.
+pub fn listed(farm: &Farm, job: &str) -> Result<Option<Value>> {
+    let listed = farm.call(&["jobs", "--json"])?.finish(BOUND)?;
+    if listed.code != Some(0) {
+        return Ok(None);
+    }
+    let jobs = lines_of_json(&listed.stdout)?;
+    Ok(jobs.into_iter().find(|one| one["id"] == job))
+}

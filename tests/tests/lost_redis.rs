@@ -1,0 +1,116 @@
+//! A Redis that forgets, in the middle of a job: everything, or what it wrote last. Storage knows it all,
+//! so no job is lost, and what was committed is not encoded again.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tests::{Farm, Place, Redis, Title, at, listed, published, require, wait_until};
+
+const BOUND: Duration = Duration::from_secs(600);
+
+/// Two schedulers, two nodes and their Redis.
+fn start(place: &Place, program: &Path) -> Result<(Farm, Redis)> {
+    let redis = Redis::start(program, place)?;
+    let mut farm = Farm::start_with(place, &redis)?;
+    farm.add_scheduler()?;
+    for _ in 0..2 {
+        farm.add_node(&["--slots", "1"])?;
+    }
+    Ok((farm, redis))
+}
+
+fn wait_for_units(farm: &Farm, job: &str, least: u64) -> Result<u64> {
+    wait_until("more units", BOUND, || {
+        let Some(job) = listed(farm, job)? else {
+            return Ok(None);
+        };
+        ensure!(job["phase"] != "published", "it was too fast");
+        let done = at(&job, "/units_done")?.as_u64().unwrap_or_default();
+        Ok((done >= least).then_some(done))
+    })
+}
+
+fn wait_for_the_end(farm: &Farm, job: &str) -> Result<()> {
+    let watched = farm.call(&["watch", job, "--json"])?.finish(BOUND)?;
+    ensure!(watched.code == Some(0), "{watched:?}");
+    Ok(())
+}
+
+/// Each commit of a segment of a job that Redis wrote down: task and unit, and the record. A commit of a
+/// unit that is done already writes nothing.
+fn commits(written: &[Vec<String>], job: &str) -> Result<Vec<((String, String), Value)>> {
+    let mut found = Vec::new();
+    for words in written {
+        let [command, key, unit, record, ..] = &words[..] else {
+            continue;
+        };
+        let task = key.split_once(":units:").map(|(_, task)| task);
+        let task = task.filter(|task| task.starts_with(job) && task.contains("/video-"));
+        if let Some(task) = task.filter(|_| command == "HSET") {
+            let record = record.split_once('\n').context("a digest and a record")?.1;
+            found.push((
+                (task.to_owned(), unit.clone()),
+                serde_json::from_str(record)?,
+            ));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn a_redis_flushed_in_mid_run_costs_no_job_and_no_committed_segment() -> Result<()> {
+    let (Some(ffmpeg), Some(program)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let title = Title::make(&place, &ffmpeg, 12)?;
+    let calm = title.calm(&place)?;
+    let (farm, redis) = start(&place, &program)?;
+    let short = Title::make(&place, &ffmpeg, 2)?;
+    let ended = short.submit(&farm, "earlier")?;
+    wait_for_the_end(&farm, &ended)?;
+    let job = title.submit(&farm, "clip")?;
+    let waits = short.submit(&farm, "later")?;
+    wait_for_units(&farm, &job, 5)?;
+    redis.flush()?;
+
+    let recovered = farm.recover()?.finish(BOUND)?;
+    ensure!(recovered.code == Some(0), "{recovered:?}");
+    let said = recovered.json()?;
+    let number = |name: &str| said[name].as_u64().unwrap_or_default();
+    ensure!(number("submitted") + number("known") == 2, "{said}");
+    ensure!(number("ended") == 1 && number("published") == 1, "{said}");
+    let open = said["open"].as_array().context("the open jobs")?;
+    let survey = open.iter().find(|one| one["job"] == job.as_str());
+    let survey = survey.with_context(|| said.to_string())?;
+    for id in [&job, &waits] {
+        wait_for_the_end(&farm, id)?;
+    }
+    assert_eq!(calm, published(farm.storage(), "clip")?);
+    listed(&farm, &ended)?.context("a job that had ended is listed again")?;
+
+    let written = redis.written()?;
+    let flushed = written
+        .iter()
+        .position(|words| words[0].eq_ignore_ascii_case("flushall"));
+    let (before, after) = written.split_at(flushed.context("it was flushed")?);
+    let before = commits(before, &job)?;
+    let after: BTreeMap<_, _> = commits(after, &job)?.into_iter().collect();
+    ensure!(
+        !before.is_empty() && after.len() == 12,
+        "{before:?} {after:?}"
+    );
+    let again: Vec<_> = before
+        .iter()
+        .filter(|(unit, _)| after[unit]["reused"] != true)
+        .collect();
+    ensure!(again.is_empty(), "encoded again: {again:?}");
+    let found = survey["segments_found"].as_u64().unwrap_or_default();
+    ensure!(
+        found >= before.len() as u64 && survey["segments"] == 12,
+        "{survey}"
+    );
+    Ok(())
+}
