@@ -66,17 +66,18 @@ impl Title {
         published(&out, "clip")
     }
 
-    /// The call that submits it to a farm under a name, which is also its idempotency key.
-    pub fn submission(&self, farm: &Farm, name: &str) -> Result<Magpie> {
-        let source = farm.source(&self.clip)?.to_string_lossy().into_owned();
-        let profile = self.profile.to_string_lossy();
-        let what = ["submit", &source, "--profile", &profile, "--title", name];
-        farm.call(&[&what[..], &["--idempotency-key", name, "--json"]].concat())
+    /// Puts the clip where the farm's nodes may read it.
+    pub fn source(&self, farm: &Farm) -> Result<String> {
+        Ok(farm.source(&self.clip)?.to_string_lossy().into_owned())
     }
 
-    /// Submits it under a name; answers with its job.
+    /// Submits it under a name, which is also its idempotency key; answers with its job.
     pub fn submit(&self, farm: &Farm, name: &str) -> Result<String> {
-        let submitted = self.submission(farm, name)?.finish(BOUND)?;
+        let source = self.source(farm)?;
+        let profile = self.profile.to_string_lossy();
+        let what = ["submit", &source, "--profile", &profile, "--title", name];
+        let key = ["--idempotency-key", name, "--json"];
+        let submitted = farm.call(&[&what[..], &key].concat())?.finish(BOUND)?;
         ensure!(submitted.code == Some(0), "{submitted:?}");
         let id = at(&submitted.json()?, "/id")?.as_str().map(str::to_owned);
         id.context("a job has an id")
