@@ -7,6 +7,7 @@ mod fairness;
 mod farm;
 mod fixture;
 mod jobs;
+mod lapses;
 mod leases;
 mod locality;
 mod notices;

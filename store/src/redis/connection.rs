@@ -1,22 +1,16 @@
-//! The connection to Redis, the one owner of reconnects. A command that fails is not repeated here:
-//! whether it happened is not known, and only the caller knows what a repetition means.
+//! What runs scripts, and keeps them waiting where the server may have lost something. A command that fails
+//! is not repeated here: whether it happened is not known, and only the caller knows what a repetition
+//! means.
 
 use super::keys;
+use super::lapses::Guard;
+use super::link::{Link, Open};
+use super::scripts::Scripts;
 use crate::error::{Error, Result};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, RedisResult, Script};
-use std::future::Future;
+use redis::{FromRedisValue, RedisError, Script};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Longest wait for an answer. A script takes milliseconds, so a longer silence is a lost server.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Waits between attempts to reconnect: doubled from the first to the second, with jitter.
-const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
-/// Attempts in a row; then the next command fails and starts the next row.
-const RECONNECT_ATTEMPTS: usize = 8;
 
 /// How long a server may read its data before it answers; a gigabyte takes about 10 s.
 const LOADING_MAX: Duration = Duration::from_secs(60);
@@ -25,30 +19,31 @@ const LOADING_PAUSE: Duration = Duration::from_millis(100);
 /// A connection that is shared by all operations of one store.
 #[derive(Clone)]
 pub(super) struct Connection {
-    manager: ConnectionManager,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a connection have in common.
+pub(super) struct Shared {
+    pub(super) link: Link,
+    pub(super) guard: Guard,
+    pub(super) scripts: Arc<Scripts>,
     tag: String,
 }
 
 impl Connection {
-    pub(super) async fn open(url: &str, cell: &str) -> Result<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_min_delay(RECONNECT_DELAY_MIN)
-            .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(RECONNECT_ATTEMPTS);
-        let client = Client::open(url).map_err(unavailable)?;
-        let connect = || ConnectionManager::new_with_config(client.clone(), config.clone());
-        let manager = when_loaded(connect).await?;
-        let ping = || {
-            let mut manager = manager.clone();
-            async move { redis::cmd("PING").query_async::<()>(&mut manager).await }
-        };
-        when_loaded(ping).await?;
-        Ok(Self {
-            manager,
+    pub(super) async fn open(url: &str, cell: &str, scripts: Arc<Scripts>) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            link: Link::new(url)?,
+            guard: Guard::default(),
+            scripts,
             tag: keys::tag(cell)?,
-        })
+        });
+        shared.wait_until_loaded().await?;
+        Ok(Self { shared })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Runs a script by its digest; a server that does not know it is sent the text.
@@ -57,28 +52,56 @@ impl Connection {
         script: &Script,
         arguments: &[String],
     ) -> Result<T> {
+        let open = self.shared.guarded().await?;
+        self.shared.run(&open, script, arguments).await
+    }
+
+    /// Raises the epoch, for which nothing waits that this allows to go on.
+    pub(super) async fn raise(&self, script: &Script, epoch: u32) -> Result<()> {
+        let open = self.shared.looked_at().await?;
+        let lapses = self.shared.guard.count();
+        let arguments = [epoch.to_string()];
+        let _: u32 = self.shared.run(&open, script, &arguments).await?;
+        self.shared.guard.raised(epoch, lapses);
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Asks until the server has read its data, for a while.
+    async fn wait_until_loaded(&self) -> Result<()> {
+        let deadline = Instant::now() + LOADING_MAX;
+        loop {
+            let mut open = self.link.open().await?;
+            match redis::cmd("PING")
+                .query_async::<()>(&mut open.connection)
+                .await
+            {
+                Err(error) if error.code() == Some("LOADING") && Instant::now() < deadline => {
+                    tokio::time::sleep(LOADING_PAUSE).await;
+                }
+                answer => return answer.map_err(unavailable),
+            }
+        }
+    }
+
+    /// Runs a script on this connection.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        open: &Open,
+        script: &Script,
+        arguments: &[String],
+    ) -> Result<T> {
         let mut invocation = script.key(&self.tag);
         for argument in arguments {
             invocation.arg(argument);
         }
-        let mut manager = self.manager.clone();
-        invocation.invoke_async(&mut manager).await.map_err(refused)
-    }
-}
-
-/// Asks again while the server reads its data, for a while.
-async fn when_loaded<T, F>(ask: impl Fn() -> F) -> Result<T>
-where
-    F: Future<Output = RedisResult<T>>,
-{
-    let deadline = Instant::now() + LOADING_MAX;
-    loop {
-        match ask().await {
-            Err(error) if error.code() == Some("LOADING") && Instant::now() < deadline => {
-                tokio::time::sleep(LOADING_PAUSE).await;
-            }
-            outcome => return outcome.map_err(unavailable),
-        }
+        let mut connection = open.connection.clone();
+        let answer = invocation.invoke_async(&mut connection).await;
+        answer.map_err(|error| {
+            self.link.heard(open, &error);
+            refused(error)
+        })
     }
 }
 
@@ -117,7 +140,7 @@ fn refused(error: RedisError) -> Error {
     }
 }
 
-fn unavailable(error: RedisError) -> Error {
+pub(super) fn unavailable(error: RedisError) -> Error {
     Error::Unavailable {
         reason: error.to_string(),
     }

@@ -13,6 +13,8 @@ local key = {
   -- strings: epoch of new tokens; what the tenant granted last had been served; counters of grants and
   -- accepted jobs
   epoch = tag .. 'epoch', level = tag .. 'level', grants = tag .. 'grants', accepted = tag .. 'accepted',
+  -- string: which run of the server was looked at for what it may have lost
+  lapse = tag .. 'lapse',
   -- hash: work of queued and held chunks: queued, units, micros
   totals = tag .. 'totals',
   -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when

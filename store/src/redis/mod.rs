@@ -5,13 +5,18 @@
 //! and everything with its disk: the truth is in object storage, and a rebuilt store is opened with
 //! a greater epoch.
 
+mod address;
 mod connection;
 mod keys;
+mod lapses;
+mod link;
 mod listing;
 mod operations;
 mod scripts;
 mod wire;
 mod work_left;
+
+pub use lapses::{Lapse, Lapses};
 
 use crate::error::Result;
 use connection::Connection;
@@ -27,15 +32,24 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to `redis://`, `rediss://` or `redis+unix:///path`. `cell` names the farm's keys, so
-    /// that cells may share a server. Tokens have the greatest epoch that the cell was opened with.
+    /// Connects to `redis://`, `rediss://` or `redis+unix:///path`, or asks
+    /// `redis+sentinel://[user:password@]host:port,host:port/service` where the primary is. `cell` names
+    /// the farm's keys, so that cells may share a server. Tokens have the greatest epoch that the cell was
+    /// opened with.
     pub async fn open(url: &str, cell: &str, epoch: u32) -> Result<Self> {
+        let scripts = Arc::new(Scripts::new());
         let store = Self {
-            connection: Connection::open(url, cell).await?,
-            scripts: Arc::new(Scripts::new()),
+            connection: Connection::open(url, cell, Arc::clone(&scripts)).await?,
+            scripts,
             epoch,
         };
         crate::Store::raise_epoch(&store, epoch).await?;
         Ok(store)
+    }
+
+    /// Watches from now on whether the server loses something. After each such moment operations wait, up
+    /// to some seconds, until [`crate::Store::raise_epoch`] was called with an epoch that none had before.
+    pub async fn lapses(&self) -> Result<Lapses> {
+        Lapses::watch(self.connection.clone()).await
     }
 }

@@ -34,7 +34,7 @@ macro_rules! run {
 #[async_trait]
 impl Store for RedisStore {
     async fn raise_epoch(&self, epoch: u32) -> Result<()> {
-        run!(self, open, epoch)
+        self.connection.raise(&self.scripts.open, epoch).await
     }
 
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted> {

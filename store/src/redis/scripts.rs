@@ -40,6 +40,7 @@ macro_rules! scripts {
 
 scripts! {
     open: [],
+    lapse: [],
     now: [],
     submit: [QUEUE, CHUNKS, TASKS],
     restore: [],
