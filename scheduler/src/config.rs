@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::{SourceRoots, Storage};
 use store::Store;
+use store::redis::Lapses;
 
 /// Heartbeats that a node may miss before its leases end.
 const HEARTBEATS_IN_LEASE: u32 = 3;
@@ -74,6 +75,9 @@ pub struct Config {
     pub storage: Storage,
     /// Who may do what, and what is done.
     pub store: Arc<dyn Store>,
+    /// Tells when the store may have lost something, so that it is given back; a store that loses nothing
+    /// before it loses everything, such as one in memory, tells nothing.
+    pub lapses: Option<Lapses>,
     /// Which sources may be named.
     pub sources: SourceRoots,
     /// Where nodes find the storage; it may have another address for them.
@@ -103,6 +107,7 @@ impl Config {
             storage_url: storage.url().to_owned(),
             storage,
             store,
+            lapses: None,
             sources,
             heartbeat: Duration::from_secs(2),
             limits: Limits::default(),

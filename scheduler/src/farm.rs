@@ -165,12 +165,16 @@ impl Farm {
         *self.recovery.lock()
     }
 
-    /// What to say of a job that the store does not know: during a recovery, that it may come.
-    pub(crate) fn unknown(&self, error: store::Error) -> Error {
-        match self.recovery() {
+    /// What to say of a job that the store does not know: during a recovery, that it may come, and also
+    /// where it was accepted, because a lost store is not seen at once.
+    pub(crate) async fn unknown(&self, job: &JobId, error: store::Error) -> Result<Error> {
+        Ok(match self.recovery() {
             Some(Progress { done, all, .. }) => Error::Recovering { done, all },
+            None if self.storage().exists(&layout::ticket(job)).await? => {
+                Error::Recovering { done: 0, all: 0 }
+            }
             None => error.into(),
-        }
+        })
     }
 
     /// Refuses a new job when too many are open, or may be found to be by the recovery.

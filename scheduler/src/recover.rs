@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use storage::Storage;
 use store::Submitted;
+use store::redis::Lapses;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -67,14 +68,14 @@ async fn next_epoch(storage: &Storage) -> Result<u32> {
     Ok(raised.unwrap_or_default().epoch)
 }
 
-/// Gives the store an epoch that none had before, because it does not know a job that was accepted and may
-/// have lost it: what it says of that job from now on must be newer than all it said before.
+/// Gives the store an epoch that none had before, because it does not know a job that was accepted, or may
+/// have lost other things: what it says from now on must be newer than all it said before.
 pub(crate) async fn renew_epoch(farm: &Farm) -> Result<()> {
     let epoch = next_epoch(farm.storage()).await?;
     farm.store().raise_epoch(epoch).await?;
     info!(
         epoch,
-        "store does not know a job that was accepted and gets a new epoch"
+        "store has lost something, or may have, and gets a new epoch"
     );
     Ok(())
 }
@@ -146,7 +147,7 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Option<
     for failures in 0.. {
         let error = tokio::select! {
             () = shutdown.cancelled() => return None,
-            recovered = recover(&farm) => match recovered {
+            recovered = pass(&farm) => match recovered {
                 Ok(recovered) => return Some(recovered),
                 Err(error) => error,
             },
@@ -159,6 +160,37 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) -> Option<
         }
     }
     None
+}
+
+/// Recovers again whenever the store may have lost something, until told to stop.
+pub(crate) async fn watch(farm: Arc<Farm>, shutdown: CancellationToken) {
+    let Some(mut lapses) = farm.config.lapses.clone() else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = lapses.next() => {}
+        }
+        warn!("redis may have lost its last writes; what is missing comes back from storage");
+        farm.recovers(Some(Progress::default()));
+        run(farm.clone(), shutdown.clone()).await;
+    }
+}
+
+/// One recovery. Where the store may have lost something it comes after a new epoch: the counter of tokens
+/// and the versions may have gone back, and what holds since then must be newer than all before.
+async fn pass(farm: &Farm) -> Result<Recovered> {
+    let lapses = farm.config.lapses.as_ref();
+    let lapse = lapses.and_then(Lapses::open);
+    if lapse.is_some() {
+        renew_epoch(farm).await?;
+    }
+    let recovered = recover(farm).await?;
+    if let Some((lapses, lapse)) = lapses.zip(lapse) {
+        lapses.settle(&lapse).await?;
+    }
+    Ok(recovered)
 }
 
 /// Submits the jobs in storage that have not ended and that the store does not know, and lists those again

@@ -58,6 +58,12 @@ impl Scheduler {
         recover::run(self.farm.clone(), shutdown)
     }
 
+    /// Does the same again, after [`Self::recovery`], whenever the store may have lost something, until
+    /// `shutdown`; returns at once where [`Config::lapses`] tells nothing.
+    pub fn recoveries(&self, shutdown: CancellationToken) -> impl Future<Output = ()> + use<> {
+        recover::watch(self.farm.clone(), shutdown)
+    }
+
     /// The services behind the token check, with health and reflection; to be served over a listener
     /// that [`Config::check_listener`] allows, or over a stream inside the process.
     pub async fn services(&self) -> Result<Router> {

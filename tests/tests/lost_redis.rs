@@ -114,3 +114,52 @@ fn a_redis_flushed_in_mid_run_costs_no_job_and_no_committed_segment() -> Result<
     );
     Ok(())
 }
+
+/// Waits until Redis has written more commits of segments of a job than it had.
+fn wait_for_commits(redis: &Redis, job: &str, least: usize) -> Result<()> {
+    wait_until("more commits", BOUND, || {
+        let known = commits(&redis.written()?, job)?.len();
+        Ok((known >= least).then_some(()))
+    })
+}
+
+#[test]
+fn what_a_killed_redis_had_not_synced_costs_no_job_and_no_segment() -> Result<()> {
+    let (Some(ffmpeg), Some(program)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let title = Title::make(&place, &ffmpeg, 12)?;
+    let short = Title::make(&place, &ffmpeg, 2)?;
+    let calm = title.calm(&place)?;
+    let (farm, mut redis) = start(&place, &program)?;
+    let job = title.submit(&farm, "clip")?;
+    wait_for_commits(&redis, &job, 2)?;
+    let synced = redis.length()?;
+    // Accepted, and some segments more committed, in what is lost.
+    let late = short.submit(&farm, "late")?;
+    let before = commits(&redis.written()?, &job)?.len();
+    wait_for_commits(&redis, &job, before + 2)?;
+    let lost = commits(&redis.written()?, &job)?;
+    redis.kill_and_lose(synced)?;
+    let kept = commits(&redis.written()?, &job)?.len();
+    ensure!(kept < lost.len(), "no commit was lost: {kept}");
+    redis.restart()?;
+
+    for id in [&job, &late] {
+        wait_for_the_end(&farm, id)?;
+    }
+    assert_eq!(calm, published(farm.storage(), "clip")?);
+    let all = commits(&redis.written()?, &job)?;
+    let by_unit: BTreeMap<_, _> = all.iter().cloned().collect();
+    ensure!(
+        all.len() == 12 && by_unit.len() == 12,
+        "committed twice: {all:?}"
+    );
+    let again = lost.iter().skip(kept);
+    let again: Vec<_> = again
+        .filter(|(unit, _)| by_unit[unit]["reused"] != true)
+        .collect();
+    ensure!(again.is_empty(), "encoded again: {again:?}");
+    Ok(())
+}

@@ -159,7 +159,9 @@ async fn serve(
         false => scheduler::current_epoch(&storage).await?,
     };
     let store = args.farm.store(&url, epoch).await?;
-    let scheduler = Scheduler::new(config(args, storage.clone(), store)?)?;
+    let mut config = config(args, storage.clone(), store.clone())?;
+    config.lapses = Some(store.lapses().await?);
+    let scheduler = Scheduler::new(config)?;
     let door = if args.token_file.is_some() {
         Door::Guarded
     } else {
@@ -178,11 +180,13 @@ async fn serve(
     let page = dashboard::farm(scheduler.handle(), storage);
     // Cheap where nothing is missing, and the only way back for a job whose ticket outlived the store.
     let recovery = scheduler.recovery(stop.clone());
+    let recoveries = scheduler.recoveries(stop.clone());
     let recovery = async {
         if let Some(recovered) = recovery.await.filter(|recovered| recovered.submitted > 0) {
             let jobs = recovered.submitted;
             printer.note(&format!("{jobs} jobs were taken up from storage"));
         }
+        recoveries.await;
     };
     let _notify = Notify::ready(stop.clone());
     let (api, pages, (), ()) = tokio::join!(

@@ -30,9 +30,10 @@ impl Handle {
             Err(error @ store::Error::NotFound { .. }) => {
                 let path = layout::report(job);
                 let report: Option<Report> = self.farm.storage().find_json(&path).await?;
-                report
-                    .map(|report| report.job)
-                    .ok_or_else(|| self.farm.unknown(error))
+                match report {
+                    Some(report) => Ok(report.job),
+                    None => Err(self.farm.unknown(job, error).await?),
+                }
             }
             known => Ok(known?),
         }

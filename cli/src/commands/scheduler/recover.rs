@@ -72,8 +72,10 @@ async fn recover(
     let storage = args.farm.storage()?;
     // Also where no job is missing: a Redis that lost its last second gives out tokens for a second time.
     let epoch = scheduler::raise_epoch(&storage).await?;
-    let store = Arc::new(args.farm.store(url, epoch).await?);
-    let config = Config::new(storage.clone(), store, SourceRoots::default());
+    let store = args.farm.store(url, epoch).await?;
+    let lapses = store.lapses().await?;
+    let mut config = Config::new(storage.clone(), Arc::new(store), SourceRoots::default());
+    config.lapses = Some(lapses);
     let scheduler = Scheduler::new(config)?;
     let Some(recovered) = scheduler.recovery(stop.clone()).await else {
         return Ok(None);
