@@ -319,7 +319,10 @@ async fn recover_job(farm: &Farm, job: &JobId, round: &Round) -> Result<Found> {
     }
     Ok(match enter(farm, &ticket).await? {
         Submitted::New => Found::Submitted,
-        Submitted::Exists => Found::Known,
+        Submitted::Exists => {
+            steer::again(farm, job).await?;
+            Found::Known
+        }
     })
 }
 
@@ -376,6 +379,7 @@ pub(crate) async fn enter(farm: &Farm, ticket: &Ticket) -> Result<Submitted> {
     Ok(submitted)
 }
 
+mod steer;
 mod survey;
 
 pub use survey::Survey;

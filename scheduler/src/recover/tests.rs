@@ -3,9 +3,10 @@
 use super::{NewJob, Storage, TRIES, current_epoch, persist, raise_epoch, recover, run};
 use crate::config::Config;
 use crate::farm::Farm;
+use crate::handle::Handle;
 use crate::{Error, Result};
 use model::catalog::Report;
-use model::job::{JobRecord, Phase, Urgency};
+use model::job::{JobRecord, Phase, Steering, Urgency};
 use model::layout;
 use model::plan::Ticket;
 use model::profile::Profile;
@@ -181,6 +182,55 @@ async fn a_job_is_recovered_whatever_is_damaged_of_its_title() {
         assert_eq!(counts, (1, 0), "{damaged}");
         assert!(store.job(&job("j1").id).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_known_job_is_said_again() {
+    let storage = Storage::open("memory:").unwrap();
+    accept(&storage, "j1").await;
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+    let j1 = job("j1");
+    store.submit(&j1, &[]).await.unwrap();
+    let said = Steering {
+        urgency: Urgency::of(90),
+        paused: true,
+    };
+    let path = layout::steering(&j1.id);
+    storage.put_json(&path, &said).await.unwrap();
+    let config = Config::new(storage, store.clone(), SourceRoots::default());
+    let recovered = recover(&Farm::new(config)).await.unwrap();
+    assert_eq!((recovered.known, recovered.submitted), (1, 0));
+    let known = store.job(&j1.id).await.unwrap();
+    assert_eq!((known.urgency, known.paused), (said.urgency, true));
+}
+
+#[tokio::test]
+async fn what_ended_is_counted_and_listed_once() {
+    let storage = Storage::open("memory:").unwrap();
+    end(&storage, "j1").await;
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+    let farm = Farm::new(Config::new(storage, store, SourceRoots::default()));
+    for listed in [1, 0] {
+        let found = recover(&farm).await.unwrap();
+        assert_eq!((found.ended, found.published), (1, 0));
+        assert_eq!(found.listed, listed);
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_job_that_the_store_does_not_know_may_come() {
+    let storage = Storage::open("memory:").unwrap();
+    accept(&storage, "j1").await;
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+    let farm = Arc::new(Farm::new(Config::new(
+        storage,
+        store,
+        SourceRoots::default(),
+    )));
+    let handle = Handle { farm };
+    let asked = async |id: &str| handle.job(&id.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(asked("j1").await, Error::Recovering { .. }));
+    assert!(matches!(asked("j2").await, Error::Store(_)));
 }
 
 #[tokio::test(start_paused = true)]

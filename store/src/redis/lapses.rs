@@ -57,6 +57,13 @@ pub(super) struct Guard {
     last: Mutex<(String, u32)>,
 }
 
+/// Where a store was connected before a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ComeFrom {
+    SameRun,
+    AnotherRun,
+}
+
 /// What a look saw of the server.
 #[derive(Default)]
 struct Looked {
@@ -80,11 +87,12 @@ impl Guard {
     }
 
     /// Takes note of the name and state of the lapse that the server knows.
-    fn note(&self, (name, state): (String, String)) {
+    fn note(&self, (name, state): (String, String), came_from: ComeFrom) {
         let mut last = self.last.lock();
         if last.0 != name {
             last.0 = name;
-            if state == "open" {
+            // What this store wrote to another run may be missing in one that others have settled.
+            if state == "open" || came_from == ComeFrom::AnotherRun {
                 self.counts.send_modify(|counts| counts.lapses += 1);
             }
         }
@@ -125,13 +133,21 @@ impl Shared {
     /// Looks whether the server lost something.
     async fn look(&self, open: &Open) -> Result<()> {
         let mut looked = self.guard.looking.lock().await;
-        if looked.serial != open.serial {
-            looked.run = self.server_run(open).await?;
-            looked.serial = open.serial;
-        }
+        let run = match looked.serial == open.serial {
+            true => looked.run.clone(),
+            false => self.server_run(open).await?,
+        };
+        let came_from = match looked.serial == 0 || looked.run == run {
+            true => ComeFrom::SameRun,
+            false => ComeFrom::AnotherRun,
+        };
         let name = format!("{:016x}", random());
-        self.guard
-            .note(self.lapse(open, &looked.run, &name, "").await?);
+        let known = self.lapse(open, &run, &name, "").await?;
+        self.guard.note(known, came_from);
+        *looked = Looked {
+            serial: open.serial,
+            run,
+        };
         self.guard.looked_at.store(open.serial, Ordering::Release);
         Ok(())
     }
@@ -216,9 +232,8 @@ impl Lapses {
         let looked = shared.guard.looking.lock().await;
         let name = format!("{:016x}", random());
         if looked.serial == open.serial {
-            shared
-                .guard
-                .note(shared.lapse(&open, &looked.run, &name, &lapse.name).await?);
+            let settled = shared.lapse(&open, &looked.run, &name, &lapse.name);
+            shared.guard.note(settled.await?, ComeFrom::SameRun);
         }
         let note = |counts: &mut Counts| counts.settled = counts.settled.max(lapse.number);
         shared.guard.counts.send_modify(note);

@@ -74,6 +74,23 @@ async fn a_restart_is_seen_also_by_who_comes_after_it() {
 }
 
 #[tokio::test]
+async fn who_wrote_to_another_run_looks_also_where_others_have_settled() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (first, mut lapses) = settled(&server, 2).await;
+    server.kill_and_restart();
+    let (second, others) = watch(&server).await;
+    // The first looks by itself within a second, but may not have done so yet.
+    let lapse = others.open().unwrap();
+    second.raise_epoch(3).await.unwrap();
+    others.settle(&lapse).await.unwrap();
+    tokio::time::timeout(SOON, lapses.next()).await.unwrap();
+    assert!(is_kept_waiting(&first).await);
+    assert!(!is_kept_waiting(&second).await);
+}
+
+#[tokio::test]
 async fn a_flush_is_seen_and_a_lost_connection_is_no_lapse() {
     let Some(server) = Server::start() else {
         return;

@@ -194,8 +194,8 @@ mod tests {
              open, were missing and are back   1\n\
              open, were known                  2\n\
              ended                            12\n\
-             \x20 of them published             10\n\
-             \x20 of them listed again          11\n\
+             \x20 of them published              10\n\
+             \x20 of them listed again           11\n\
              unreadable                        0"
         );
         assert_eq!(
