@@ -4,6 +4,7 @@
 use crate::{Clip, Farm, Magpie, Place, at, hashes, lines_of_json};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,11 +32,12 @@ freeze = { action = \"pass\", seconds = 5.0 }
 /// The published files of a title, by path, with their hashes.
 pub type Published = BTreeMap<String, String>;
 
-/// A clip and its profile.
+/// A clip and its profile, for one farm.
 #[derive(Debug)]
 pub struct Title {
     clip: PathBuf,
     profile: PathBuf,
+    source: OnceCell<PathBuf>,
 }
 
 impl Title {
@@ -44,7 +46,11 @@ impl Title {
         let clip = Clip::seconds(seconds).size(426, 240).make(ffmpeg)?;
         let profile = place.join("many-segments.toml");
         std::fs::write(&profile, PROFILE)?;
-        Ok(Self { clip, profile })
+        Ok(Self {
+            clip,
+            profile,
+            source: OnceCell::new(),
+        })
     }
 
     /// What one process publishes that nobody disturbs.
@@ -66,9 +72,17 @@ impl Title {
         published(&out, "clip")
     }
 
-    /// Puts the clip where the farm's nodes may read it.
+    /// Puts the clip where the farm's nodes may read it, once: a source that is written anew under a job is
+    /// another source.
     pub fn source(&self, farm: &Farm) -> Result<String> {
-        Ok(farm.source(&self.clip)?.to_string_lossy().into_owned())
+        let path = match self.source.get() {
+            Some(path) => path,
+            None => {
+                let path = farm.source(&self.clip)?;
+                self.source.get_or_init(|| path)
+            }
+        };
+        Ok(path.to_string_lossy().into_owned())
     }
 
     /// Submits it under a name, which is also its idempotency key; answers with its job.

@@ -109,7 +109,9 @@ fn schedulers_are_restarted_one_by_one_and_nobody_notices() -> Result<()> {
         person.failed
     )?;
 
-    ensure!(watch.wait(BOUND)?.success(), "{}", watch.stderr());
+    let status = watch.wait(BOUND)?;
+    let said = watch.stdout() + &watch.stderr();
+    ensure!(status.success(), "{status}: {said}");
     assert_eq!(calm, published(farm.storage(), "clip")?);
     for node in &nodes {
         let said = farm.node(node)?.stderr();
