@@ -38,10 +38,38 @@ impl Person {
         Ok(second)
     }
 
+    /// Submits titles, lists jobs and shows one until it is over; answers how many titles.
+    fn ask(&mut self, source: &str, job: &str, is_over: &AtomicBool) -> Result<usize> {
+        let preview = ["submit", source, "--profile", "preview", "--json"];
+        let mut submitted = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let key = format!("extra-{submitted}");
+            let key = ["--title", &key, "--idempotency-key", &key];
+            let last = ["--priority", "1"];
+            self.call(&[&preview[..], &key, &last].concat())?;
+            submitted += 1;
+            self.call(&["jobs", "--json"])?;
+            self.call(&["jobs", job, "--json"])?;
+        }
+        Ok(submitted)
+    }
+
     fn once(&self, arguments: &[&str]) -> Result<Finished> {
         let call = Magpie::new(arguments)?.env("MAGPIE_SCHEDULER", &self.schedulers);
         call.finish(BOUND)
     }
+}
+
+/// Restarts two schedulers one by one, twice each, so that both meet nodes that were led to them by the end
+/// of the other.
+fn restart_all(farm: &mut Farm, calls: &AtomicUsize) -> Result<()> {
+    for at in [0, 1, 0, 1] {
+        let asked = calls.load(Ordering::Relaxed);
+        let heard = || Ok((calls.load(Ordering::Relaxed) >= asked + CALLS).then_some(()));
+        wait_until("calls between two restarts", BOUND, heard)?;
+        farm.restart_scheduler(at)?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -71,33 +99,8 @@ fn schedulers_are_restarted_one_by_one_and_nobody_notices() -> Result<()> {
 
     let is_over = AtomicBool::new(false);
     let submitted = std::thread::scope(|scope| {
-        let asks = scope.spawn(|| {
-            let mut submitted = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                let key = format!("extra-{submitted}");
-                let preview = ["submit", &source, "--profile", "preview", "--json"];
-                let named = [
-                    "--title",
-                    &key,
-                    "--idempotency-key",
-                    &key,
-                    "--priority",
-                    "1",
-                ];
-                person.call(&[&preview[..], &named].concat())?;
-                submitted += 1;
-                person.call(&["jobs", "--json"])?;
-                person.call(&["jobs", &job, "--json"])?;
-            }
-            anyhow::Ok(submitted)
-        });
-        // Twice each, so that both meet nodes that were led to them by the end of the other.
-        let restarted = [0, 1, 0, 1].iter().try_for_each(|at| {
-            let asked = calls.load(Ordering::Relaxed);
-            let heard = || Ok((calls.load(Ordering::Relaxed) >= asked + CALLS).then_some(()));
-            wait_until("calls between two restarts", BOUND, heard)?;
-            farm.restart_scheduler(*at)
-        });
+        let asks = scope.spawn(|| person.ask(&source, &job, &is_over));
+        let restarted = restart_all(&mut farm, &calls);
         is_over.store(true, Ordering::Relaxed);
         let asked = asks.join().expect("no assertion stands there");
         restarted.and(asked)

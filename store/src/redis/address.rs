@@ -13,7 +13,7 @@ const SENTINEL_PORT: &str = ":26379";
 
 /// What a URL leads to.
 pub(super) enum Address {
-    Server(Client),
+    Server(Box<Client>),
     Sentinels(Box<SentinelClient>),
 }
 
@@ -28,7 +28,7 @@ impl Address {
                 return Ok(Self::Sentinels(Box::new(parts.client()?)));
             }
         }
-        Ok(Self::Server(Client::open(url)?))
+        Ok(Self::Server(Box::new(Client::open(url)?)))
     }
 
     /// Connects to the server, or to the primary of now.
