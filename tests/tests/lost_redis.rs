@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 use tests::{Farm, Place, Redis, Title, at, listed, published, require, wait_until};
@@ -107,6 +108,12 @@ fn a_redis_flushed_in_mid_run_costs_no_job_and_no_committed_segment() -> Result<
         .filter(|(unit, _)| after[unit]["reused"] != true)
         .collect();
     ensure!(again.is_empty(), "encoded again: {again:?}");
+    let reused = after.values().filter(|record| record["reused"] == true);
+    let (before_flush, reused) = (before.len(), reused.count());
+    writeln!(
+        std::io::stderr(),
+        "{before_flush} of 12 segments were committed before, {reused} were not encoded after"
+    )?;
     let found = survey["segments_found"].as_u64().unwrap_or_default();
     ensure!(
         found >= before.len() as u64 && survey["segments"] == 12,
@@ -145,6 +152,12 @@ fn what_a_killed_redis_had_not_synced_costs_no_job_and_no_segment() -> Result<()
     let kept = commits(&redis.written()?, &job)?.len();
     ensure!(kept < lost.len(), "no commit was lost: {kept}");
     redis.restart()?;
+    let lost_commits = lost.len() - kept;
+    writeln!(
+        std::io::stderr(),
+        "{lost_commits} of {} commits and a job were lost",
+        lost.len()
+    )?;
 
     for id in [&job, &late] {
         wait_for_the_end(&farm, id)?;
