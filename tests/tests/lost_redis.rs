@@ -176,3 +176,34 @@ fn what_a_killed_redis_had_not_synced_costs_no_job_and_no_segment() -> Result<()
     ensure!(again.is_empty(), "encoded again: {again:?}");
     Ok(())
 }
+
+#[test]
+fn a_private_redis_is_recovered_beside_its_scheduler_and_without_it() -> Result<()> {
+    let (Some(ffmpeg), Some(_)) = (require("ffmpeg"), require("redis-server")) else {
+        return Ok(());
+    };
+    let place = Place::new()?;
+    let title = Title::make(&place, &ffmpeg, 2)?;
+    let mut farm = Farm::start(&place)?;
+    let job = title.submit(&farm, "waits")?;
+    let recover = |farm: &Farm, known: u64, submitted: u64| {
+        let finished = farm.recover()?.finish(BOUND)?;
+        ensure!(finished.code == Some(0), "{finished:?}");
+        let said = finished.json()?;
+        ensure!(
+            said["known"] == known && said["submitted"] == submitted,
+            "{said}"
+        );
+        ensure!(said["open"][0]["job"] == job.as_str(), "{said}");
+        anyhow::Ok(at(&said, "/epoch")?.as_u64().unwrap_or_default())
+    };
+    let beside = recover(&farm, 1, 0)?;
+    farm.scheduler().kill()?;
+    std::fs::remove_dir_all(place.join("redis"))?;
+    let without = recover(&farm, 0, 1)?;
+    ensure!(without > beside, "{without} follows {beside}");
+    ensure!(recover(&farm, 1, 0)? > without, "it may be repeated");
+    farm.start_scheduler()?;
+    farm.add_node(&["--slots", "1"])?;
+    wait_for_the_end(&farm, &job)
+}
