@@ -5,7 +5,7 @@ mod recover;
 use crate::commands::node::source_roots;
 use crate::connect::read_secret;
 use crate::exit::{Exit, usage};
-use crate::farm::listen::{Door, grpc_address, http_address, serve_http};
+use crate::farm::listen::{Door, grpc_address, grpc_connections, http_address, serve_http};
 use crate::farm::redis_child::RedisChild;
 use crate::farm::signals;
 use crate::farm::systemd::Notify;
@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use storage::Storage;
 use store::redis::RedisStore;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
 /// Arguments of `magpie scheduler`.
@@ -190,10 +189,7 @@ async fn serve(
     };
     let _notify = Notify::ready(stop.clone());
     let (api, pages, (), ()) = tokio::join!(
-        router.serve_with_incoming_shutdown(
-            TcpListenerStream::new(api),
-            stop.clone().cancelled_owned()
-        ),
+        router.serve_with_incoming_shutdown(grpc_connections(api), stop.clone().cancelled_owned()),
         serve_http(pages, page, stop.clone()),
         scheduler.run(stop.clone()),
         recovery,
