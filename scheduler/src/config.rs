@@ -54,8 +54,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // An open job costs the store some hundred kilobytes; a day's backlog is thousands.
-            jobs_max: 10_000,
+            // A queued job costs the store less than 5 KB, so as many cost half a gigabyte. One under way costs
+            // some hundred, but few more jobs are begun than there are slots.
+            jobs_max: 100_000,
             // A profile of 64 KiB, 64 sidecar URLs of 2 KiB and a failure's evidence fit many times.
             message_bytes_max: 1 << 20,
             // A node has one request for each slot, one that waits for work and one, held most of the time,

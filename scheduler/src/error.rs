@@ -2,6 +2,11 @@
 //! [`model::Failure`]s that the store keeps with the job.
 
 use model::FailureKind;
+use std::time::Duration;
+
+/// When a submission to a full farm is worth repeating: many jobs end in that time where there may be as
+/// many open, and a thousand submitters that wait cost a scheduler some thirty answers a second.
+const FULL_PAUSE: Duration = Duration::from_secs(30);
 
 /// An error of a scheduler.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +43,10 @@ pub enum Error {
         title: String,
     },
     /// The farm takes no more jobs for now.
-    #[error("{open} jobs are open and the farm takes at most {limit}; try again later")]
+    #[error(
+        "{open} jobs are open and the farm takes at most {limit}; try again in {} s",
+        FULL_PAUSE.as_secs()
+    )]
     Full {
         /// Jobs that have not ended.
         open: u64,
@@ -82,6 +90,11 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// When the request is worth repeating, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Full { .. }).then_some(FULL_PAUSE)
+    }
+
     /// The class of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {

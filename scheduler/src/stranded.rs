@@ -17,9 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Shortest and longest pause between two rounds. A round reads the tasks of every job with a plan on
-/// which nothing was done since the round before; with ten thousand waiting jobs that is some
-/// thirty reads a second.
+/// Shortest and longest pause between two rounds. A round looks at every open job, and reads the tasks of
+/// those with a plan on which nothing was done since the round before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
 
 /// Jobs read at a time.

@@ -12,7 +12,7 @@ use crate::farm::systemd::Notify;
 use crate::printer::Printer;
 use anyhow::Context;
 use scheduler::webhook::Targets;
-use scheduler::{Config, Scheduler, Secret};
+use scheduler::{Config, Limits, Scheduler, Secret};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +66,15 @@ pub struct Args {
         value_name = "NETWORK"
     )]
     webhook_networks: Vec<String>,
+    /// Jobs that may be open at a time; more are refused with `RESOURCE_EXHAUSTED` and a time to ask again.
+    #[arg(
+        long,
+        env = "MAGPIE_JOBS_MAX",
+        default_value_t = Limits::default().jobs_max,
+        value_name = "JOBS",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    jobs_max: u64,
     /// Rebuild a lost or wiped Redis from storage before anything else.
     #[arg(long)]
     recover: bool,
@@ -200,6 +209,7 @@ async fn serve(
 
 fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Config> {
     let mut config = Config::new(storage, Arc::new(store), source_roots(&args.source_roots)?);
+    config.limits.jobs_max = args.jobs_max;
     config.token = args
         .token_file
         .as_deref()

@@ -1,5 +1,5 @@
 //! Errors as gRPC statuses. The class travels beside the code, in the trailer `magpie-failure-kind`,
-//! because several classes share a code.
+//! because several classes share a code, and so does the time after which to ask again, where it is known.
 
 use crate::Error;
 use tonic::metadata::MetadataValue;
@@ -8,6 +8,9 @@ use tracing::error;
 
 /// Trailer that holds the class of the failure.
 const KIND: &str = "magpie-failure-kind";
+
+/// Trailer that holds the seconds after which the request is worth repeating, as in HTTP (RFC 9110, 10.2.3).
+const RETRY_AFTER: &str = "retry-after";
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -18,6 +21,10 @@ impl From<Error> for Status {
         let mut status = Self::new(code, error.to_string());
         let kind = MetadataValue::from_static(error.kind().as_str());
         status.metadata_mut().insert(KIND, kind);
+        if let Some(pause) = error.retry_after() {
+            let pause = MetadataValue::from(pause.as_secs());
+            status.metadata_mut().insert(RETRY_AFTER, pause);
+        }
         status
     }
 }
@@ -55,14 +62,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_farm_says_so_with_code_and_class() {
+    fn a_full_farm_says_so_with_code_class_and_when_to_ask_again() {
         let status = Status::from(Error::Full { open: 5, limit: 5 });
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(status.metadata().get(KIND).unwrap(), "exhausted");
+        assert_eq!(status.metadata().get(RETRY_AFTER).unwrap(), "30");
+        let message = status.message();
         assert!(
-            status.message().contains("at most 5"),
-            "{}",
-            status.message()
+            message.contains("at most 5; try again in 30 s"),
+            "{message}"
         );
     }
 
@@ -71,6 +79,8 @@ mod tests {
         let away = store::Error::Unavailable {
             reason: "timeout".to_owned(),
         };
-        assert_eq!(Status::from(Error::from(away)).code(), Code::Unavailable);
+        let status = Status::from(Error::from(away));
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.metadata().get(RETRY_AFTER), None);
     }
 }
