@@ -11,7 +11,14 @@ const SCRIPTS: [&str; 2] = ["run", ".ci/run"];
 /// Runs every check and names those that failed.
 pub(crate) fn run() -> Result<()> {
     let mut failed = Vec::new();
-    for (name, mut command) in [("format", format()), ("clippy", clippy()), ("doc", doc())] {
+    let mut commands = vec![("format", format()), ("clippy", clippy()), ("doc", doc())];
+    for package in step::OUTSIDE {
+        commands.extend([
+            ("format", format_of(package)),
+            ("clippy", clippy_of(package)),
+        ]);
+    }
+    for (name, mut command) in commands {
         if !step::run(&mut command)? {
             failed.push(name);
         }
@@ -45,6 +52,18 @@ fn clippy() -> Command {
         "-D",
         "warnings",
     ]);
+    command
+}
+
+fn format_of(package: &str) -> Command {
+    let mut command = step::cargo_outside("fmt", package);
+    command.arg("--check");
+    command
+}
+
+fn clippy_of(package: &str) -> Command {
+    let mut command = step::cargo_outside("clippy", package);
+    command.args(["--all-targets", "--locked", "--", "-D", "warnings"]);
     command
 }
 

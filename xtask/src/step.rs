@@ -6,6 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Packages of the repository that are not in the workspace.
+pub(crate) const OUTSIDE: [&str; 1] = ["bench/queue"];
+
 /// The top folder of the workspace.
 pub(crate) fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,6 +29,18 @@ pub(crate) fn cargo() -> Command {
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
+    }
+    command
+}
+
+/// The same for a package that is in the repository and not in the workspace, so that what it pulls in is no
+/// part of the farm. Its outputs lie with all others.
+pub(crate) fn cargo_outside(verb: &str, package: &str) -> Command {
+    let mut command = cargo();
+    command.args([verb, "--manifest-path"]);
+    command.arg(format!("{package}/Cargo.toml"));
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        command.env("CARGO_TARGET_DIR", workspace().join("target"));
     }
     command
 }

@@ -9,6 +9,7 @@ use crate::step;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Runs the tests; `arguments` go to the runner.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -24,11 +25,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         magpie: folder.join("magpie"),
         skips: skips.clone(),
     };
-    let (success, counts) = if step::exists("cargo-nextest", "--version") {
+    let (mut success, mut counts) = if step::exists("cargo-nextest", "--version") {
         nextest(arguments, &farm)?
     } else {
         cargo_test(&["--workspace"], arguments, &farm)?
     };
+    if arguments.is_empty() {
+        for package in step::OUTSIDE {
+            let (passed, more) = test_of(step::cargo_outside("test", package), &[], &farm)?;
+            (success, counts) = (success && passed, counts.plus(more));
+        }
+    }
     let counts = report_skips(&skips, counts)?;
     step::say(&counts.to_string());
     if !success {
@@ -79,11 +86,12 @@ fn nextest(arguments: &[String], farm: &Farm) -> Result<(bool, Counts)> {
 
 fn cargo_test(scope: &[&str], arguments: &[String], farm: &Farm) -> Result<(bool, Counts)> {
     let mut command = step::cargo();
-    command
-        .arg("test")
-        .args(scope)
-        .args(["--locked", "--no-fail-fast"])
-        .args(arguments);
+    command.arg("test").args(scope);
+    test_of(command, arguments, farm)
+}
+
+fn test_of(mut command: Command, arguments: &[String], farm: &Farm) -> Result<(bool, Counts)> {
+    command.args(["--locked", "--no-fail-fast"]).args(arguments);
     command
         .env("MAGPIE_BIN", &farm.magpie)
         .env("MAGPIE_SKIPS", &farm.skips);
