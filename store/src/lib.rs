@@ -233,7 +233,9 @@ pub trait Store: Send + Sync + 'static {
     /// from now on are greater than all of lower epochs. May be repeated.
     async fn raise_epoch(&self, epoch: u32) -> Result<()>;
 
-    /// Adds a job in phase `Probing` with its first tasks. A repetition answers `Exists`.
+    /// Adds a job in phase `Probing` with its first tasks. It needs a decision at once if there are none, else
+    /// when the first of them ends: those that wait in a long queue keep no other job from being decided
+    /// about. A repetition answers `Exists`.
     async fn submit(&self, job: &NewJob, tasks: &[NewTask]) -> Result<Submitted>;
 
     /// Adds a job that has ended, as a store knew it that is lost: it is listed, has no tasks and needs no

@@ -59,7 +59,7 @@ pub(crate) fn urgency_rank(urgency: Urgency) -> String {
 
 /// The version of a job before its first change: above all that it had in a store with a lower epoch.
 pub(crate) fn first_version(epoch: u32) -> u64 {
-    u64::from(epoch.saturating_sub(1)) * EPOCH_VERSIONS
+    u64::from(epoch.saturating_sub(1)) * EPOCH_VERSIONS + 1
 }
 
 /// Checks that a job which is to be restored has ended.

@@ -128,6 +128,7 @@ contract! {
         a_hold_ends_by_itself,
         a_nudge_comes_after_its_delay,
         no_job_is_passed_over,
+        a_job_with_tasks_needs_a_decision_when_one_ends,
     }
     notices {
         notices_come_in_order_and_one_at_a_time_for_each_receiver,

@@ -19,7 +19,9 @@ impl State {
         for task in tasks {
             self.add_task(task, now_ms);
         }
-        self.mark(&job.id, now_ms);
+        if tasks.is_empty() {
+            self.attention.add(job.id.clone(), now_ms);
+        }
         Submitted::New
     }
 

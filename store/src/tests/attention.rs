@@ -1,7 +1,7 @@
 //! What holds for the jobs that need a decision.
 
 use super::fixture::{Fixture, SECOND, run};
-use crate::{Attention, Error};
+use crate::{Attention, Disposition, Error};
 use model::job::Phase;
 use std::time::Duration;
 
@@ -90,4 +90,20 @@ pub(super) async fn no_job_is_passed_over(f: &Fixture) {
         }
     }
     panic!("after ten turns only {seen:?} had theirs");
+}
+
+/// So those that wait in a long queue are in nobody's way.
+pub(super) async fn a_job_with_tasks_needs_a_decision_when_one_ends(f: &Fixture) {
+    let id = f.submit("j1", 50, &[run("j1", 1)]).await;
+    assert_eq!(attend(f).await, None, "there is nothing to decide");
+    let grant = f.take("n1").await.unwrap();
+    f.claim(&grant).await;
+    f.commit(&grant, 0).await;
+    let held = attend(f).await.unwrap();
+    assert_eq!(held.job, id);
+    f.store.settle(&held).await.unwrap();
+    let failed = f.submit("j2", 50, &[run("j2", 1)]).await;
+    let grant = f.take("n1").await.unwrap();
+    f.fail(&grant, Disposition::Dead).await;
+    assert_eq!(attend(f).await.unwrap().job, failed);
 }

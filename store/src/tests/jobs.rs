@@ -167,8 +167,6 @@ pub(super) async fn a_final_phase_empties_the_queue_and_ends_leases(f: &Fixture)
 
 pub(super) async fn a_commit_raises_the_version_without_asking_for_attention(f: &Fixture) {
     let id = f.submit("j1", 50, &[run("j1", 2)]).await;
-    let attention = f.store.attend(TTL).await.unwrap().unwrap();
-    f.store.settle(&attention).await.unwrap();
     let grant = f.take("n1").await.unwrap();
     let before = f.version(&id).await;
     f.claim(&grant).await;

@@ -4,7 +4,7 @@
 local job, now = ARGV[1], now_ms()
 if redis.call('EXISTS', key.job(job)) == 1 then return 0 end
 local epoch = math.max(1, ARGV[8], redis.call('GET', key.epoch) or 0)
-local version = (epoch - 1) * ARGV[9]
+local version = (epoch - 1) * ARGV[9] + 1
 local number = redis.call('INCR', key.accepted)
 redis.call('HSET', key.job(job), 'new', ARGV[2], 'tenant', ARGV[3], 'title', ARGV[4],
   'priority', ARGV[5], 'traceparent', ARGV[6], 'number', number, 'phase', 'probing',
@@ -13,6 +13,6 @@ redis.call('HSET', key.job(job), 'new', ARGV[2], 'tenant', ARGV[3], 'title', ARG
   'deadline', ARGV[10], 'rank', rank_of(ARGV[11], number), 'held_max', ARGV[12], 'held', 0, 'paused', 0)
 redis.call('ZADD', key.jobs, number, job)
 redis.call('ZADD', key.live, number, job)
-add_tasks(ARGV[7], now)
-mark(job, now)
+-- With tasks there is nothing to decide before one of them ends.
+if not add_tasks(ARGV[7], now) then redis.call('ZADD', key.attention, now, job) end
 return 1
