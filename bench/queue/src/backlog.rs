@@ -16,9 +16,6 @@ use std::time::Instant;
 use tonic::Code;
 use tonic::transport::Channel;
 
-/// Submissions one after the other at the start and at the end.
-const ENDS: u32 = 1_000;
-
 /// Sources of their own: the first jobs keep a node busy with them. All others have the last.
 const BUSY: u32 = 16;
 
@@ -37,6 +34,16 @@ pub struct Options {
     /// Slots of the node that joins.
     #[arg(long, default_value_t = 2)]
     pub slots: u32,
+    /// Length of the sources in seconds.
+    #[arg(long, default_value_t = 30)]
+    pub clip: u32,
+}
+
+impl Options {
+    /// Submissions one after the other at the start, and as many at the end.
+    fn ends(&self) -> u32 {
+        1_000.min(self.jobs / 4)
+    }
 }
 
 /// What scheduler and Redis hold.
@@ -102,49 +109,75 @@ pub struct Backlog {
 
 /// Fills the queue of a scheduler and looks what became of it.
 pub async fn measure(options: Options, magpie: &Path, folder: &Path) -> Result<Backlog> {
-    ensure!(options.jobs > 2 * ENDS, "more than {} jobs", 2 * ENDS);
+    ensure!(options.ends() >= BUSY, "at least {} jobs", 4 * BUSY);
     let place = tempfile::tempdir_in(folder)?;
-    // The urgent job takes the last place.
+    // One more has a place: the last before the refusals, and then the urgent one.
     let mut farm = Farm::start(magpie, place.path(), Some(options.jobs + 1)).await?;
-    let sources = (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), 30));
+    let sources = (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), options.clip));
     let sources = sources.collect::<Result<Vec<_>>>()?;
     let mut client = farm.client().await?;
     let memory_before = memory(&farm).await?;
-    let (first, _) = submit(&client, &sources, 0..ENDS, 1).await?;
-    say(&format!("first {ENDS}: {first:?}"));
-    let looks_before = looks(&mut client, ENDS).await?;
-    let middle = ENDS..options.jobs - ENDS;
-    let (between, seconds) = submit(&client, &sources, middle.clone(), options.at_once).await?;
-    say(&format!(
-        "{} more in {seconds:.1} s: {between:?}",
-        middle.len()
-    ));
-    let (last, _) = submit(&client, &sources, middle.end..options.jobs, 1).await?;
-    say(&format!("last {ENDS}: {last:?}"));
+    let filled = fill(&mut client, &sources, &options).await?;
     let memory_after = memory(&farm).await?;
     say(&format!("{memory_before:?}\n{memory_after:?}"));
     let looks_after = looks(&mut client, options.jobs).await?;
-    say(&format!("{looks_before:?}\n{looks_after:?}"));
+    say(&format!("{:?}\n{looks_after:?}", filled.looks));
+    let refused = refuse(&mut client, &sources[0]).await?;
     farm.add_node(options.slots)?;
-    let source = farm.test_source("urgent", 30)?;
-    let urgent = urgent::measure(&mut client, &source).await?;
-    say(&format!("{urgent:?}"));
-    let refused = refuse(&mut client, &source).await?;
+    let source = farm.test_source("urgent", options.clip)?;
+    let others = &filled.first.ids[..BUSY as usize];
+    let urgent = urgent::measure(&mut client, &source, others).await?;
+    say(&urgent.line());
     Ok(Backlog {
         options,
-        first,
-        last,
-        between,
-        between_per_second: f64::from(options.jobs - 2 * ENDS) / seconds,
+        first: filled.first.spread,
+        last: filled.last.spread,
+        between: filled.between.spread,
+        between_per_second: filled.between.ids.len() as f64 / filled.between.seconds,
         memory_before,
         memory_after,
-        looks_before,
+        looks_before: filled.looks,
         looks_after,
         urgent,
         refused: refused.latencies,
         refusal: refused.message,
         retry_after_seconds: refused.retry_after_seconds,
         load: load_average(),
+    })
+}
+
+struct Filled {
+    first: Submitted,
+    between: Submitted,
+    last: Submitted,
+    /// With the first 1,000 jobs.
+    looks: Looks,
+}
+
+/// Submits all jobs.
+async fn fill(
+    client: &mut FarmServiceClient<Channel>,
+    sources: &[String],
+    options: &Options,
+) -> Result<Filled> {
+    let ends = options.ends();
+    let middle = ends..options.jobs - ends;
+    let first = submit(client, sources, 0..middle.start, 1).await?;
+    say(&format!("first {ends}: {:?}", first.spread));
+    let looks = looks(client, ends).await?;
+    let between = submit(client, sources, middle.clone(), options.at_once).await?;
+    let (seconds, spread) = (between.seconds, &between.spread);
+    say(&format!(
+        "{} more in {seconds:.1} s: {spread:?}",
+        middle.len()
+    ));
+    let last = submit(client, sources, middle.end..options.jobs, 1).await?;
+    say(&format!("last {ends}: {:?}", last.spread));
+    Ok(Filled {
+        first,
+        between,
+        last,
+        looks,
     })
 }
 
@@ -158,35 +191,48 @@ async fn memory(farm: &Farm) -> Result<Memory> {
     })
 }
 
-/// Submits titles with these numbers, so many at a time; answers how long each took and all together.
+struct Submitted {
+    spread: Spread,
+    seconds: f64,
+    /// The jobs; in order where one was submitted at a time.
+    ids: Vec<String>,
+}
+
+/// Submits titles with these numbers, so many at a time.
 async fn submit(
     client: &FarmServiceClient<Channel>,
     sources: &[String],
     numbers: std::ops::Range<u32>,
     at_once: u32,
-) -> Result<(Spread, f64)> {
+) -> Result<Submitted> {
     let start = Instant::now();
     let work = (0..at_once).map(|one| {
         let (mut client, sources) = (client.clone(), sources.to_owned());
         let numbers = numbers.clone().skip(one as usize).step_by(at_once as usize);
         tokio::spawn(async move {
-            let mut latencies = Vec::new();
+            let mut answered = Vec::new();
             for number in numbers {
                 let source = &sources[sources.len().min(number as usize + 1) - 1];
                 let asked = Instant::now();
-                client
-                    .submit_job(request(&format!("film-{number}"), source))
-                    .await?;
-                latencies.push(asked.elapsed());
+                let wanted = request(&format!("film-{number}"), source);
+                let job = client.submit_job(wanted).await?.into_inner().job;
+                answered.push((asked.elapsed(), job.context("no job")?.id));
             }
-            anyhow::Ok(latencies)
+            anyhow::Ok(answered)
         })
     });
-    let mut latencies = Vec::new();
+    let (mut latencies, mut ids) = (Vec::new(), Vec::new());
     for ended in try_join_all(work).await? {
-        latencies.extend(ended?);
+        for (latency, id) in ended? {
+            latencies.push(latency);
+            ids.push(id);
+        }
     }
-    Ok((Spread::of(latencies)?, start.elapsed().as_secs_f64()))
+    Ok(Submitted {
+        spread: Spread::of(latencies)?,
+        seconds: start.elapsed().as_secs_f64(),
+        ids,
+    })
 }
 
 async fn looks(client: &mut FarmServiceClient<Channel>, jobs: u32) -> Result<Looks> {
@@ -231,9 +277,11 @@ struct Refused {
     retry_after_seconds: u64,
 }
 
-/// Submits to a full farm.
+/// Takes the last place, submits to the full farm, and gives the place back.
 async fn refuse(client: &mut FarmServiceClient<Channel>, source: &str) -> Result<Refused> {
     let (mut latencies, mut last) = (Vec::new(), None);
+    let job = client.submit_job(request("last", source)).await?;
+    let id = job.into_inner().job.context("no job")?.id;
     for _ in 0..LOOKS {
         let start = Instant::now();
         let Err(status) = client.submit_job(request("one-too-many", source)).await else {
@@ -243,6 +291,7 @@ async fn refuse(client: &mut FarmServiceClient<Channel>, source: &str) -> Result
         ensure!(status.code() == Code::ResourceExhausted, "{status}");
         last = Some(status);
     }
+    client.cancel_job(v1::CancelJobRequest { id }).await?;
     let status = last.context("nothing was asked")?;
     let seconds = status.metadata().get("retry-after");
     let seconds = seconds.context("no retry-after")?.to_str()?;
@@ -263,8 +312,14 @@ impl Backlog {
             )
         };
         let mut text = "\n| ms | p50 | p99 | most |\n| --- | ---: | ---: | ---: |\n".to_owned();
-        text += &spread("submit, first 1,000, one at a time", &self.first);
-        text += &spread("submit, last 1,000, one at a time", &self.last);
+        text += &spread(
+            &format!("submit, first {}, one at a time", self.first.count),
+            &self.first,
+        );
+        text += &spread(
+            &format!("submit, last {}, one at a time", self.last.count),
+            &self.last,
+        );
         let between = format!("submit, between, {} at a time", self.options.at_once);
         text += &spread(&between, &self.between);
         for looks in [&self.looks_before, &self.looks_after] {

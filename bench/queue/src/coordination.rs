@@ -32,6 +32,9 @@ pub struct Options {
     /// Seconds for which they are.
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,
+    /// Leave the peer out.
+    #[arg(long)]
+    pub alone: bool,
 }
 
 /// Who is measured.
@@ -123,6 +126,9 @@ pub async fn measure(options: Options, folder: &Path) -> Result<Coordination> {
     for fsync in [Fsync::EverySecond, Fsync::Always] {
         for round in 0..options.rounds {
             for contestant in Contestant::ALL {
+                if options.alone && contestant.rival().is_some() {
+                    continue;
+                }
                 let place = tempfile::tempdir_in(folder)?;
                 let server = Server::start(place.path(), fsync).await?;
                 let run = run(contestant, fsync, &options, &server).await?;

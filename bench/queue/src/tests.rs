@@ -1,7 +1,8 @@
 //! A small run of every contestant: each unit is done once, by whoever; nothing is timed.
 
-use crate::coordination::{Contestant, Options, measure};
+use crate::coordination::{self, Contestant};
 use crate::server::Fsync;
+use crate::{backlog, coordination::measure};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_contestant_does_each_unit_once() {
@@ -9,12 +10,13 @@ async fn every_contestant_does_each_unit_once() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
+    let options = coordination::Options {
         rounds: 1,
         holders: 4,
         units: 220,
         rate: 400,
         seconds: 1,
+        alone: false,
     };
     // It counts what is left of the one and what is done of the other, and fails where that differs.
     let found = measure(options, folder.path()).await.unwrap();
@@ -26,4 +28,31 @@ async fn every_contestant_does_each_unit_once() {
     assert_eq!(run(Fsync::EverySecond), all);
     assert_eq!(run(Fsync::Always), all);
     assert!(found.markdown().contains("| Magpie, chunks of 10 |"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_farm_refuses_and_an_urgent_job_starts_behind_a_queue() {
+    let tools = ["redis-server", "ffmpeg"].map(tests::require);
+    if tools.iter().any(Option::is_none) {
+        return;
+    }
+    let magpie = tests::magpie_path().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = backlog::Options {
+        jobs: 64,
+        at_once: 4,
+        slots: 2,
+        clip: 12,
+    };
+    let found = backlog::measure(options, &magpie, folder.path()).await;
+    let found = found.unwrap();
+    assert!(found.refusal.contains("at most 65"), "{}", found.refusal);
+    assert_eq!(found.retry_after_seconds, 30);
+    assert_eq!((found.first.count, found.between.count), (16, 32));
+    assert!(found.urgent.started_ms <= found.urgent.first_segment_ms);
+    assert!(
+        found
+            .markdown()
+            .contains("| submit, last 16, one at a time |")
+    );
 }

@@ -29,10 +29,14 @@ pub struct Urgent {
     pub segment: Spread,
 }
 
-/// Waits until a node is busy with segments of the queue, submits an urgent job, and watches it.
-pub async fn measure(client: &mut FarmServiceClient<Channel>, source: &str) -> Result<Urgent> {
+/// Waits until a node is busy with segments of these jobs of the queue, submits an urgent job, and watches it.
+pub async fn measure(
+    client: &mut FarmServiceClient<Channel>,
+    source: &str,
+    others: &[String],
+) -> Result<Urgent> {
     let start = Instant::now();
-    while segments(client).await?.len() < WARM {
+    while segments(client, others).await?.len() < WARM {
         if start.elapsed() > BOUND {
             bail!("no segments are made");
         }
@@ -73,7 +77,7 @@ pub async fn measure(client: &mut FarmServiceClient<Channel>, source: &str) -> R
     Ok(Urgent {
         started_ms: started_ms.unwrap_or(first_segment_ms),
         first_segment_ms,
-        segment: Spread::of(segments(client).await?)?,
+        segment: Spread::of(segments(client, others).await?)?,
     })
 }
 
@@ -81,25 +85,19 @@ fn is_video(task: &v1::Task) -> bool {
     task.id.contains("/video-")
 }
 
-/// What each segment took that was made of jobs which have begun.
-async fn segments(client: &mut FarmServiceClient<Channel>) -> Result<Vec<Duration>> {
-    let begun = v1::ListJobsRequest {
-        phases: vec![
-            "processing".to_owned(),
-            "packaging".to_owned(),
-            "published".to_owned(),
-        ],
-        ..v1::ListJobsRequest::default()
-    };
+/// What each segment took that was made of these jobs.
+async fn segments(
+    client: &mut FarmServiceClient<Channel>,
+    jobs: &[String],
+) -> Result<Vec<Duration>> {
     let mut found = Vec::new();
-    for job in client.list_jobs(begun).await?.into_inner().jobs {
-        let asked = v1::GetJobRequest { id: job.id };
+    for id in jobs {
+        let asked = v1::GetJobRequest { id: id.clone() };
         let tasks = client.get_job(asked).await?.into_inner().tasks;
-        let units = tasks
-            .iter()
-            .filter(|task| is_video(task))
-            .flat_map(|task| &task.committed);
-        let made = units.filter(|unit| !unit.reused);
+        let tasks = tasks.iter().filter(|task| is_video(task));
+        let made = tasks
+            .flat_map(|task| &task.committed)
+            .filter(|unit| !unit.reused);
         found.extend(made.map(|unit| Duration::from_millis(unit.elapsed_ms)));
     }
     Ok(found)
