@@ -25,6 +25,8 @@ pub(super) struct Memory {
     pub(super) highest: Option<Token>,
     /// The last lease of each chunk; it may have ended by time.
     pub(super) holders: BTreeMap<ChunkId, Holder>,
+    /// Chunks whose holders claimed a unit that is not committed.
+    claims: BTreeMap<TaskId, BTreeMap<u32, BTreeSet<ChunkId>>>,
     pub(super) done: BTreeMap<TaskId, BTreeMap<u32, String>>,
     pub(super) tasks: BTreeMap<TaskId, NewTask>,
     pub(super) phases: BTreeMap<JobId, Phase>,
@@ -49,6 +51,8 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) events: u64,
+    /// Calls of the store, those included that changed nothing.
+    pub(crate) calls: u64,
     pub(crate) grants: u64,
     pub(crate) steals: u64,
     pub(crate) yields: u64,
@@ -59,6 +63,23 @@ pub(crate) struct Counts {
     pub(crate) expired: u64,
     pub(crate) failed: u64,
     pub(crate) buried: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.calls += other.calls;
+        self.grants += other.grants;
+        self.steals += other.steals;
+        self.yields += other.yields;
+        self.accepted += other.accepted;
+        self.adopted += other.adopted;
+        self.already += other.already;
+        self.lost += other.lost;
+        self.expired += other.expired;
+        self.failed += other.failed;
+        self.buried += other.buried;
+    }
 }
 
 impl Memory {
@@ -213,13 +234,14 @@ impl Memory {
         self.hold(!done, || {
             format!("unit {unit} of {chunk} was claimed after its commit")
         });
-        let now_ms = self.now_ms;
-        let elsewhere = self
-            .holders
-            .range(of_task(&chunk.task))
-            .any(|(other, held)| {
-                other != chunk && held.until_ms > now_ms && held.claimed.contains(&unit)
-            });
+        let claims = self.claims.entry(chunk.task.clone()).or_default();
+        let claims = claims.entry(unit).or_default();
+        let (now_ms, holders) = (self.now_ms, &self.holders);
+        let elsewhere = claims.iter().any(|other| {
+            let held = holders.get(other).filter(|held| held.until_ms > now_ms);
+            other != chunk && held.is_some_and(|held| held.claimed.contains(&unit))
+        });
+        claims.insert(chunk.clone());
         self.hold(!elsewhere, || {
             format!("unit {unit} of {chunk} is claimed by two")
         });
@@ -269,8 +291,15 @@ impl Memory {
                 }
                 let done = self.done.entry(chunk.task.clone()).or_default();
                 done.insert(unit, digest.to_owned());
-                for (_, held) in self.holders.range_mut(of_task(&chunk.task)) {
-                    held.claimed.remove(&unit);
+                let claims = self.claims.get_mut(&chunk.task);
+                for claimer in claims
+                    .and_then(|claims| claims.remove(&unit))
+                    .into_iter()
+                    .flatten()
+                {
+                    if let Some(held) = self.holders.get_mut(&claimer) {
+                        held.claimed.remove(&unit);
+                    }
                 }
             }
             Committed::Already => {
@@ -290,14 +319,4 @@ impl Memory {
             }
         }
     }
-}
-
-/// The chunks of a task.
-fn of_task(task: &TaskId) -> std::ops::RangeInclusive<ChunkId> {
-    let chunk = |number| ChunkId {
-        task: task.clone(),
-        number,
-    };
-    // The last number in the order of text.
-    chunk(0)..=chunk(999_999_999)
 }

@@ -273,11 +273,16 @@ impl Attempt {
     }
 
     async fn work(self: &Rc<Self>) -> Ended {
-        let mut next = self.claim().await?;
+        let (world, mut next) = (&self.node.world, self.claim().await?);
+        if next.is_some() {
+            world.executor.sleep_ms(world.shape.start_ms).await;
+        }
         let mut before: Option<oneshot::Receiver<Ended>> = None;
         while let Some(unit) = next {
             let stored = before.take();
+            let ahead_ms = self.work_ms(unit) as f64 * world.shape.claims_at;
             let ahead = async {
+                world.executor.sleep_ms(ahead_ms as u64).await;
                 whole(stored).await?;
                 match self.claim().await {
                     // What is in work is finished first.
@@ -308,11 +313,16 @@ impl Attempt {
         Ok(())
     }
 
-    /// Works on a unit for as long as it takes on this node, unless it fails.
-    async fn make(&self, unit: u32) -> Ended {
+    /// How long a unit takes on this node.
+    fn work_ms(&self, unit: u32) -> u64 {
         let (node, kind) = (&self.node, &self.grant.kind);
         let cost = node.world.costs().of(&self.grant.chunk.task, kind, unit);
-        let work_ms = (cost.as_secs_f64() / node.speed * 1e3) as u64;
+        (cost.as_secs_f64() / node.speed * 1e3) as u64
+    }
+
+    /// Works on a unit, unless it fails.
+    async fn make(&self, unit: u32) -> Ended {
+        let (node, work_ms) = (&self.node, self.work_ms(unit));
         let Some(failure) = self.failure(unit) else {
             node.world.executor.sleep_ms(work_ms).await;
             return Ok(());
@@ -343,6 +353,7 @@ impl Attempt {
         if !node.random.strikes(probability) {
             return None;
         }
+        node.world.disturb("attempt failed");
         failed(match node.random.between(0, 9) {
             0..4 => FailureKind::NodeFault,
             4..6 => FailureKind::Storage,
@@ -375,12 +386,19 @@ impl Attempt {
             config_digest: task.to_string(),
             frames: self.frames(unit),
             node: node.id.clone(),
-            elapsed_ms: 0,
+            elapsed_ms: match node.world.shape.learns {
+                true => self.work_ms(unit),
+                false => 0,
+            },
             reused: false,
         };
         let chunk = self.grant.chunk.clone();
         let request = Request::Commit(chunk, self.grant.token, unit, record);
-        match node.link.call(request).await.0 {
+        let answer = node.link.call(request).await.0;
+        if matches!(self.grant.kind, TaskKind::Encode { .. }) {
+            node.world.note_end(node.number);
+        }
+        match answer {
             Answer::Committed(Committed::Conflict) => Err(Stop::Failed(Failure::new(
                 FailureKind::Bug,
                 "commit",
