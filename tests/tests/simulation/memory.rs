@@ -39,6 +39,8 @@ pub(super) struct Memory {
     pub(super) served: BTreeMap<TenantId, f64>,
     /// What each chunk has met since its holder last committed a unit.
     pub(super) tried: BTreeMap<ChunkId, Tried>,
+    /// Before when a chunk that failed is not to be tried again.
+    not_before_ms: BTreeMap<ChunkId, u64>,
     /// Chunks that came from a split.
     pub(super) halves: BTreeSet<ChunkId>,
     pub(super) violations: Vec<String>,
@@ -135,7 +137,9 @@ impl Memory {
                 self.counts.buried += 1;
                 self.buried.insert(chunk.clone());
             }
-            Disposition::Retry { counts, .. } => {
+            Disposition::Retry { counts, delay, .. } => {
+                let at_ms = self.now_ms + delay.as_millis() as u64;
+                self.not_before_ms.insert(chunk.clone(), at_ms);
                 tried.attempts += u32::from(counts == CountsAs::Attempt);
                 tried.room += u32::from(counts == CountsAs::Room);
             }
@@ -148,6 +152,7 @@ impl Memory {
         for chunk in &self.buried {
             if chunk.task.job == *job {
                 self.tried.remove(chunk);
+                self.not_before_ms.remove(chunk);
             }
         }
         self.buried.retain(|chunk| chunk.task.job != *job);
@@ -185,6 +190,10 @@ impl Memory {
                 "{chunk} is granted after {}, it met {tried:?}",
                 grant.attempts
             )
+        });
+        let due_ms = self.not_before_ms.remove(chunk).unwrap_or(0);
+        self.hold(due_ms <= now_ms, || {
+            format!("{chunk} is granted before {due_ms} ms")
         });
         let drains = self.draining.contains(&want.node);
         self.hold(!drains, || format!("{} drains and got {chunk}", want.node));

@@ -53,6 +53,8 @@ pub(crate) enum Mutant {
     ForgetsAttempts,
     /// What failed once is given up.
     BuriesAtOnce,
+    /// What failed is offered again at once.
+    IgnoresDelays,
     /// Chunks of paused jobs are granted.
     GrantsPaused,
     /// Nodes that drain are granted chunks.

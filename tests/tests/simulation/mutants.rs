@@ -154,3 +154,8 @@ fn a_store_that_takes_steps_from_anywhere_is_noticed() {
 fn a_store_that_forgets_changes_is_noticed() {
     assert_noticed(Mutant::SettlesChanges, "is still ");
 }
+
+#[test]
+fn a_store_that_does_not_wait_for_a_retry_is_noticed() {
+    assert_noticed(Mutant::IgnoresDelays, "is granted before ");
+}

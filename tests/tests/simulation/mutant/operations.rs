@@ -204,6 +204,16 @@ impl Store for MutantStore {
             },
             (Mutant::BuriesAtOnce, Disposition::Retry { .. }) => Disposition::Dead,
             (
+                Mutant::IgnoresDelays,
+                Disposition::Retry {
+                    counts, elsewhere, ..
+                },
+            ) => Disposition::Retry {
+                delay: Duration::ZERO,
+                counts,
+                elsewhere,
+            },
+            (
                 Mutant::ForgetsAttempts,
                 Disposition::Retry {
                     delay, elsewhere, ..
