@@ -31,10 +31,12 @@ use std::io::Write;
 use sweep::sweep;
 use world::{Outcome, run};
 
-/// A farm to look at again, how many farms are looked at, and from which seed on.
+/// A farm to look at again, how many farms are looked at, from which seed on, and how many nodes have those
+/// that are large.
 const SEED: &str = "MAGPIE_SIMULATION_SEED";
 const SEEDS: &str = "MAGPIE_SIMULATION_SEEDS";
 const FIRST: &str = "MAGPIE_SIMULATION_FIRST";
+const NODES: &str = "MAGPIE_SIMULATION_NODES";
 
 /// A file to which lines of JSON are added that say what came of a run.
 const RESULTS: &str = "MAGPIE_SIMULATION_RESULTS";
@@ -78,14 +80,22 @@ fn assert_clean(outcome: &Outcome) {
 
 #[test]
 fn troubled_farms_lose_no_job_and_do_nothing_twice() {
-    sweep(0..number(SEEDS).unwrap_or(300));
+    sweep("troubled_farms", 300, Shape::troubled);
 }
 
 #[test]
 #[ignore = "takes minutes; MAGPIE_SIMULATION_SEEDS says how many"]
 fn ten_thousand_troubled_farms_lose_no_job_and_do_nothing_twice() {
-    let first = number(FIRST).unwrap_or(0);
-    sweep(first..first + number(SEEDS).unwrap_or(10_000));
+    sweep("ten_thousand", 10_000, Shape::troubled);
+}
+
+#[test]
+#[ignore = "takes minutes; MAGPIE_SIMULATION_NODES says how many nodes"]
+fn large_troubled_farms_lose_no_job_and_do_nothing_twice() {
+    let nodes = number(NODES).unwrap_or(1_000) as u32;
+    sweep("large_troubled", 3, |seed| {
+        Shape::large_and_troubled(seed, nodes)
+    });
 }
 
 #[test]

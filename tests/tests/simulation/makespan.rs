@@ -2,12 +2,11 @@
 
 use super::shape::{Shape, Splitting};
 use super::world::{Outcome, run};
-use super::{assert_clean, number, record, say};
+use super::{NODES, assert_clean, number, record, say};
 use serde_json::json;
 use std::time::Instant;
 
-/// Nodes of the farms that are compared, and about how many units there are for each.
-const NODES: &str = "MAGPIE_SIMULATION_NODES";
+/// About how many units there are for each node.
 const UNITS: &str = "MAGPIE_SIMULATION_UNITS";
 
 /// What the start of a chunk takes.

@@ -87,6 +87,8 @@ pub(crate) struct Shape {
     pub(crate) start_ms: u64,
     /// Part of a unit that is made when the next one is claimed.
     pub(crate) claims_at: f64,
+    /// Distance of looks of a request that has waited for a while.
+    pub(crate) patient_look_ms: u64,
     /// Whether nodes say what units took.
     pub(crate) learns: bool,
     /// Slots for which titles are cut; those of the farm when `None`.
@@ -139,6 +141,7 @@ impl Shape {
             skew: Skew::Pareto,
             start_ms: 0,
             claims_at: 0.0,
+            patient_look_ms: 2_000,
             learns: true,
             cut_for: None,
             is_plain: false,
@@ -164,11 +167,28 @@ impl Shape {
             skew: Skew::Scenes,
             start_ms: 500,
             claims_at: 0.75,
+            // Where nothing is split, work comes only with a ring: looks are for nothing.
+            patient_look_ms: match splitting {
+                Splitting::Stolen => 2_000,
+                Splitting::Fixed(_) | Splitting::Never => 20_000,
+            },
             is_plain: true,
             heartbeat: Duration::from_secs(20),
             splitting,
             look_each: u64::MAX,
             ..Self::calm(seed)
+        }
+    }
+
+    /// Many nodes with everything that can go wrong; of so many changes one is looked at whole.
+    pub(crate) fn large_and_troubled(seed: u64, nodes: u32) -> Self {
+        Self {
+            nodes,
+            jobs: (nodes / 4).max(4),
+            shortest: 20,
+            longest: 400,
+            look_each: u64::from(nodes).max(1),
+            ..Self::troubled(seed)
         }
     }
 

@@ -4,7 +4,7 @@
 use super::memory::Counts;
 use super::shape::Shape;
 use super::world::{Outcome, run};
-use super::{SEED, record, say};
+use super::{FIRST, SEEDS, number, record, say};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +19,7 @@ const FAILURES_MAX: usize = 5;
 /// What some farms met together.
 #[derive(Default)]
 struct Met {
+    test: String,
     seeds: u64,
     nodes: u64,
     jobs: u64,
@@ -29,6 +30,13 @@ struct Met {
 }
 
 impl Met {
+    fn of(test: &str) -> Self {
+        Self {
+            test: test.to_owned(),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, shape: &Shape, outcome: &Outcome) {
         self.seeds += 1;
         self.nodes += u64::from(shape.nodes);
@@ -60,7 +68,7 @@ impl Met {
     fn line(&self, seeds: &Range<u64>, failures: usize, seconds: f64) -> serde_json::Value {
         let counts = &self.counts;
         json!({
-            "what": "troubled farms", "first_seed": seeds.start, "seeds": self.seeds,
+            "what": self.test, "first_seed": seeds.start, "seeds": self.seeds,
             "failures": failures, "nodes": self.nodes, "jobs": self.jobs,
             "virtual_hours": (self.virtual_seconds / 36.0).round() / 100.0,
             "wall_seconds": (seconds * 10.0).round() / 10.0,
@@ -75,15 +83,17 @@ impl Met {
     }
 }
 
-/// Runs troubled farms from a range of seeds and says what they met.
+/// Runs farms from many seeds, for a test of this name, and says what they met.
 #[track_caller]
-pub(super) fn sweep(seeds: Range<u64>) {
-    let (started, mut all, mut failures) = (Instant::now(), Met::default(), Vec::new());
+pub(super) fn sweep(test: &str, usual: u64, shape: impl Fn(u64) -> Shape) {
+    let first = number(FIRST).unwrap_or(0);
+    let seeds = first..first + number(SEEDS).unwrap_or(usual);
+    let (started, mut all, mut failures) = (Instant::now(), Met::of(test), Vec::new());
     for first in seeds.clone().step_by(BATCH as usize) {
         let batch = first..seeds.end.min(first + BATCH);
-        let (batch_started, mut met, before) = (Instant::now(), Met::default(), failures.len());
+        let (batch_started, mut met, before) = (Instant::now(), Met::of(test), failures.len());
         for seed in batch.clone() {
-            let shape = Shape::troubled(seed);
+            let shape = shape(seed);
             let outcome = run(&shape, None);
             met.add(&shape, &outcome);
             if !outcome.violations.is_empty() {
@@ -106,7 +116,8 @@ pub(super) fn sweep(seeds: Range<u64>) {
     say(&line.to_string());
     assert!(
         failures.is_empty(),
-        "replay: {SEED}={} cargo test -p tests --test simulation -- --nocapture one_seed; all: {failures:?}",
+        "seeds {failures:?}; replay: {FIRST}={} {SEEDS}=1 cargo test -p tests --test simulation -- \
+         --include-ignored --nocapture {test}",
         failures[0]
     );
 }
