@@ -129,6 +129,20 @@ fn a_hundred_nodes_of_which_some_are_slow_come_within_three_percent() {
     assert!(over <= OVER_MAX, "{over}");
 }
 
+#[test]
+fn splitting_alone_spreads_a_lone_title_over_an_idle_farm() {
+    let lone = |cut_for| Shape {
+        jobs: 1,
+        shortest: 1_200,
+        longest: 1_201,
+        cut_for,
+        ..farm(100, 1, EQUAL, Splitting::Stolen)
+    };
+    let cut = compare("a lone title, cut for all nodes", &lone(None));
+    let uncut = compare("a lone title, uncut", &lone(Some(1)));
+    assert!(uncut <= 1.15 * cut, "{uncut}, {cut}");
+}
+
 /// Compares farms of both speeds, of as many nodes, units and milliseconds as was asked for.
 fn compare_large(name: &str, splitting: Splitting, change: impl Fn(Shape) -> Shape) {
     let nodes = number(NODES).unwrap_or(1_000) as u32;
