@@ -6,6 +6,8 @@ use model::plan::Plan;
 use std::time::Duration;
 use store::{Share, Steal};
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// What a title of [`Shape::large`] has on average.
 const UNITS_OF_A_TITLE: u32 = 385;
 
@@ -101,6 +103,8 @@ pub(crate) struct Shape {
     /// What tenants get, where that is not the usual.
     pub(crate) shares: Vec<(&'static str, Share)>,
     pub(crate) look_each: u64,
+    /// Virtual time after which a farm that has not ended its jobs never will.
+    pub(crate) horizon_ms: u64,
 }
 
 impl Shape {
@@ -150,6 +154,7 @@ impl Shape {
             troubles: None,
             shares: Vec::new(),
             look_each: 1,
+            horizon_ms: 12 * HOUR_MS,
         }
     }
 
@@ -176,6 +181,8 @@ impl Shape {
             heartbeat: Duration::from_secs(20),
             splitting,
             look_each: u64::MAX,
+            // Where titles are not split, the longest takes more than a day.
+            horizon_ms: 30 * 24 * HOUR_MS,
             ..Self::calm(seed)
         }
     }

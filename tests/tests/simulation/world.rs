@@ -28,12 +28,6 @@ pub(crate) const FARM: Group = Group(0);
 /// When every run begins: any time will do that is not the beginning of time.
 const START_MS: u64 = 1_700_000_000_000;
 
-/// Virtual time after which a farm that has not ended its jobs never will.
-const HORIZON_MS: u64 = 12 * 3_600_000;
-
-/// The same where titles of a day are not split.
-const CALM_HORIZON_MS: u64 = 30 * 24 * 3_600_000;
-
 /// Virtual time that a run goes on after its last job, for what is late.
 const AFTERMATH_MS: u64 = 90_000;
 
@@ -157,11 +151,7 @@ pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
     let world = start(shape, mutant);
     let jobs = shape.jobs as usize;
     let stop = || !world.store.is_clean() || world.ended.borrow().len() == jobs;
-    let horizon_ms = match shape.troubles {
-        Some(_) => HORIZON_MS,
-        None => CALM_HORIZON_MS,
-    };
-    world.executor.run(START_MS + horizon_ms, stop);
+    world.executor.run(START_MS + shape.horizon_ms, stop);
     let after_ms = world.executor.now_ms() + AFTERMATH_MS;
     if shape.troubles.is_some() {
         world.executor.run(after_ms, || !world.store.is_clean());
@@ -177,7 +167,7 @@ pub(crate) fn run_until(
 ) -> Rc<World> {
     let world = start(shape, mutant);
     let stop = || !world.store.is_clean() || is_there(&world);
-    world.executor.run(START_MS + HORIZON_MS, stop);
+    world.executor.run(START_MS + shape.horizon_ms, stop);
     world
 }
 
