@@ -13,12 +13,12 @@ use futures::future::{Either, select, try_join};
 use model::node::{NodeInfo, builds_digest};
 use model::qc::{self, Verdict};
 use model::task::{Claim, Committed, Grant, TaskKind, Token, UnitRecord};
-use model::{ChunkId, Failure, FailureKind, NodeId};
+use model::{ChunkId, Failure, FailureKind, JobId, NodeId};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::rc::Rc;
-use store::{Renewed, Want};
+use store::{AT_HAND_MAX, Renewed, Want};
 
 /// Why an attempt ended early.
 enum Stop {
@@ -52,6 +52,8 @@ struct Node {
     random: Random,
     drains: Cell<bool>,
     leases: RefCell<BTreeMap<ChunkId, Rc<Lease>>>,
+    /// Jobs whose source is cached, the last one first.
+    at_hand: RefCell<VecDeque<JobId>>,
 }
 
 /// The tasks of a node.
@@ -89,6 +91,7 @@ pub(crate) fn start(world: &Rc<World>, number: u32) {
         random: world.random(&format!("node {number} at {started_ms}")),
         drains: Cell::new(false),
         leases: RefCell::default(),
+        at_hand: RefCell::default(),
     });
     let executor = &world.executor;
     executor.spawn(group(number), async move {
@@ -165,6 +168,19 @@ impl Node {
         }
     }
 
+    /// How long it takes until a worker is at its first segment of a job, whose source is at hand then.
+    fn reach(&self, job: &JobId) -> u64 {
+        let (shape, mut at_hand) = (&self.world.shape, self.at_hand.borrow_mut());
+        let known = at_hand.iter().position(|known| known == job);
+        let fetch_ms = match known.and_then(|at| at_hand.remove(at)) {
+            Some(_) => 0,
+            None => shape.fetch_ms,
+        };
+        at_hand.push_front(job.clone());
+        at_hand.truncate(AT_HAND_MAX);
+        shape.start_ms + fetch_ms
+    }
+
     async fn slot(self: Rc<Self>) {
         while !self.drains.get() {
             let want = Want {
@@ -172,7 +188,7 @@ impl Node {
                 builds: builds_digest(&titles::builds()),
                 ttl: self.world.shape.lease_ttl(),
                 room_bytes: u64::MAX,
-                at_hand: Vec::new(),
+                at_hand: self.at_hand.borrow().iter().cloned().collect(),
                 steal: self.world.shape.splitting.steal(),
             };
             let (Answer::Taken { grant, draining }, _) = self.link.call(Request::Take(want)).await
@@ -275,7 +291,8 @@ impl Attempt {
     async fn work(self: &Rc<Self>) -> Ended {
         let (world, mut next) = (&self.node.world, self.claim().await?);
         if next.is_some() {
-            world.executor.sleep_ms(world.shape.start_ms).await;
+            let start_ms = self.node.reach(&self.grant.chunk.task.job);
+            world.executor.sleep_ms(start_ms).await;
         }
         let mut before: Option<oneshot::Receiver<Ended>> = None;
         while let Some(unit) = next {

@@ -9,7 +9,7 @@ use store::{Share, Steal};
 const HOUR_MS: u64 = 3_600_000;
 
 /// What a title of [`Shape::large`] has on average.
-const UNITS_OF_A_TITLE: u32 = 385;
+const UNITS_OF_A_TITLE: u32 = 1_300;
 
 /// How work is cut and moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub(crate) struct Shape {
     pub(crate) skew: Skew,
     /// From the first claim of a chunk until its worker has opened the source and is at the segment.
     pub(crate) start_ms: u64,
+    /// What it takes longer where the source is not at hand.
+    pub(crate) fetch_ms: u64,
     /// Part of a unit that is made when the next one is claimed.
     pub(crate) claims_at: f64,
     /// Distance of looks of a request that has waited for a while.
@@ -144,6 +146,7 @@ impl Shape {
             segment_seconds: random.real(2.0, 30.0),
             skew: Skew::Pareto,
             start_ms: 0,
+            fetch_ms: 0,
             claims_at: 0.0,
             patient_look_ms: 2_000,
             learns: true,
@@ -165,12 +168,13 @@ impl Shape {
             slots: 1,
             replicas: 2,
             jobs: (nodes * units / UNITS_OF_A_TITLE).max(4),
-            shortest: 100,
-            longest: 1_200,
+            shortest: 400,
+            longest: 2_400,
             arrivals_ms: 0,
             segment_seconds: 20.0,
             skew: Skew::Scenes,
             start_ms: 500,
+            fetch_ms: 1_500,
             claims_at: 0.75,
             // Where nothing is split, work comes only with a ring: looks are for nothing.
             patient_look_ms: match splitting {
