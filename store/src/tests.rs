@@ -11,6 +11,7 @@ mod lapses;
 mod leases;
 mod locality;
 mod notices;
+mod properties;
 mod queue;
 mod server;
 mod units;

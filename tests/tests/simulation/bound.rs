@@ -14,9 +14,14 @@ const STEP_SECONDS: f64 = 3.0;
 const STEPS: f64 = 6.0;
 
 /// Seconds below which no schedule can be, and within which a farm ends where nothing goes wrong.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
     pub(crate) seconds: f64,
     pub(crate) promise: f64,
+    /// All work over all speed.
+    pub(crate) share: f64,
+    /// The longest unit, on a node of speed 1.
+    pub(crate) longest: f64,
 }
 
 /// The bound of a farm whose plans are made.
@@ -27,7 +32,7 @@ pub(crate) fn of(world: &World) -> Bound {
     let total_speed = f64::from(world.shape.slots) * speeds.iter().sum::<f64>();
     let fastest = speeds.iter().copied().fold(0.0, f64::max);
     let slowest = speeds.iter().copied().fold(f64::MAX, f64::min);
-    let (mut work, mut chain): (f64, f64) = (0.0, 0.0);
+    let (mut work, mut chain, mut most): (f64, f64, f64) = (0.0, 0.0, 0.0);
     for (job, plan) in &world.storage.borrow().plans {
         let mut tasks = vec![scheduler::lifecycle::probe(job)];
         tasks.extend(scheduler::lifecycle::of_plan(plan));
@@ -38,10 +43,16 @@ pub(crate) fn of(world: &World) -> Bound {
             .collect();
         work += costs.values().map(|(sum, _)| sum).sum::<f64>();
         chain = chain.max(longest_chain(&tasks, &costs));
+        most = costs
+            .values()
+            .map(|(_, longest)| *longest)
+            .fold(most, f64::max);
     }
     Bound {
         seconds: (work / total_speed).max(chain / fastest),
         promise: work / total_speed + 2.0 * chain / slowest + STEPS * STEP_SECONDS,
+        share: work / total_speed,
+        longest: most,
     }
 }
 

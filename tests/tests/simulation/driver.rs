@@ -46,6 +46,9 @@ pub(crate) fn start(world: &Rc<World>, replica: u32) {
 async fn drive(world: &Rc<World>, random: &Random, job: &JobId) -> Option<bool> {
     for _ in 0..ROUNDS_MAX {
         let view = look(world, job)?;
+        // What is decided is about what was, not about what is.
+        world.decisions.ring_all();
+        world.executor.sleep_ms(pause_ms(world, random)).await;
         let actions = decide(&view);
         if actions.is_empty() {
             return Some(true);
@@ -53,6 +56,7 @@ async fn drive(world: &Rc<World>, random: &Random, job: &JobId) -> Option<bool> 
         for action in &actions {
             world.executor.sleep_ms(random.between(0, 30)).await;
             if dies(world, random) {
+                world.disturb("scheduler died");
                 return None;
             }
             if perform(world, &view, action) == ControlFlow::Break(()) {
@@ -61,6 +65,19 @@ async fn drive(world: &Rc<World>, random: &Random, job: &JobId) -> Option<bool> 
         }
     }
     Some(false)
+}
+
+/// How long a replica takes to go on: now and then it is stopped for longer than its hold lasts.
+fn pause_ms(world: &World, random: &Random) -> u64 {
+    let troubles = world.shape.troubles.as_ref();
+    let stalls = troubles.is_some_and(|troubles| {
+        world.elapsed_ms() < troubles.until_ms && random.strikes(troubles.replica_stalls)
+    });
+    if stalls {
+        world.disturb("scheduler stopped");
+        return random.between(0, 2 * HOLD.as_millis() as u64);
+    }
+    random.between(0, 30)
 }
 
 fn dies(world: &World, random: &Random) -> bool {
@@ -230,6 +247,7 @@ fn retry(world: &Rc<World>, job: &JobId) {
     let (farm, job) = (Rc::clone(world), job.clone());
     world.executor.spawn(FARM, async move {
         farm.executor.sleep_ms(30_000).await;
+        farm.disturb("job led back");
         let revived = farm.store.revive(&job);
         farm.store.hold(revived.is_ok(), || {
             format!("{job} cannot be led back: {revived:?}")

@@ -5,6 +5,26 @@ use model::job::{JobRecord, Phase};
 use model::task::{TaskRecord, TaskState};
 use std::collections::BTreeMap;
 
+/// Whether a decision may lead from one phase to the other; what leads back out of a failure is none.
+pub(super) const fn leads(from: Phase, to: Phase) -> bool {
+    match from {
+        Phase::Probing => matches!(
+            to,
+            Phase::Probing | Phase::Processing | Phase::Failed | Phase::Cancelled
+        ),
+        Phase::Processing => !matches!(to, Phase::Probing | Phase::Published),
+        Phase::Review => matches!(
+            to,
+            Phase::Packaging | Phase::Rejected | Phase::Failed | Phase::Cancelled
+        ),
+        Phase::Packaging => matches!(
+            to,
+            Phase::Packaging | Phase::Published | Phase::Failed | Phase::Cancelled
+        ),
+        Phase::Published | Phase::Rejected | Phase::Failed | Phase::Cancelled => false,
+    }
+}
+
 /// Every unit is committed or in exactly one chunk, counts balance, states follow from units, and every
 /// lease was handed out.
 pub(super) fn balance(memory: &mut Memory, job: &JobRecord, tasks: &[TaskRecord]) {
@@ -65,10 +85,21 @@ fn chunks(memory: &mut Memory, task: &TaskRecord) {
             || format!("{chunk:?} met {tried:?}"),
         );
         if let Some(lease) = &chunk.lease {
-            let given = memory.holders.get(&chunk.id).map(|held| held.token);
-            memory.hold(given == Some(lease.token), || {
+            let given = memory.holders.get(&chunk.id);
+            let given = given.map(|held| (held.token, held.until_ms));
+            memory.hold(given.is_some_and(|(token, _)| token == lease.token), || {
                 format!("{} is held by a lease that nobody was given", chunk.id)
             });
+            let ends_ms = lease.expires_at_ms;
+            memory.hold(
+                given.is_none_or(|(_, until_ms)| until_ms == ends_ms),
+                || {
+                    format!(
+                        "the lease of {} ends at {ends_ms} ms, was said: {given:?}",
+                        chunk.id
+                    )
+                },
+            );
         }
     }
     let wrong = (0..task.units).find(|unit| owners[*unit as usize] != u32::from(!is_done(*unit)));

@@ -54,7 +54,11 @@ impl Link {
             })
         };
         let lost = strikes(|troubles| troubles.answer_lost);
+        if lost {
+            self.world.disturb("answer lost");
+        }
         if strikes(|troubles| troubles.request_lost) {
+            self.world.disturb("request lost");
             drop(sender);
         } else {
             self.send(
@@ -64,6 +68,7 @@ impl Link {
             );
         }
         if strikes(|troubles| troubles.doubled) {
+            self.world.disturb("request doubled");
             self.send(request.clone(), self.random.between(1, 20_000), None);
         }
         if let Ok(answer) = receiver.await {

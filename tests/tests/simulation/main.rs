@@ -4,6 +4,7 @@
 
 mod bell;
 mod bound;
+mod costs;
 mod driver;
 mod executor;
 mod fairness;
@@ -19,20 +20,39 @@ mod random;
 mod reaper;
 mod service;
 mod shape;
+mod sweep;
 mod titles;
 mod trouble;
 mod witness;
 mod world;
 
 use shape::Shape;
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::time::Instant;
+use sweep::sweep;
 use world::{Outcome, run};
 
-/// A farm to look at again, and how many farms are looked at.
+/// A farm to look at again, how many farms are looked at, from which seed on, and how many nodes have those
+/// that are large.
 const SEED: &str = "MAGPIE_SIMULATION_SEED";
 const SEEDS: &str = "MAGPIE_SIMULATION_SEEDS";
+const FIRST: &str = "MAGPIE_SIMULATION_FIRST";
+const NODES: &str = "MAGPIE_SIMULATION_NODES";
+
+/// A file to which lines of JSON are added that say what came of a run.
+const RESULTS: &str = "MAGPIE_SIMULATION_RESULTS";
+
+/// Adds a line to the file of results where there is one.
+fn record(line: &serde_json::Value) {
+    let Some(path) = std::env::var_os(RESULTS) else {
+        return;
+    };
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    let mut file = file.unwrap_or_else(|error| panic!("{RESULTS}: {error}"));
+    writeln!(file, "{line}").expect("results can be written");
+}
 
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
@@ -54,44 +74,28 @@ fn assert_clean(outcome: &Outcome) {
         "seed {seed}: {:#?}\nlast events: {:#?}\nreplay: {SEED}={seed} cargo test -p tests --test \
          simulation -- --nocapture one_seed",
         outcome.violations,
-        outcome.tail,
+        outcome.last_events,
     );
-}
-
-/// Runs troubled farms from a range of seeds and says what they met.
-fn sweep(seeds: std::ops::Range<u64>) {
-    let started = Instant::now();
-    let (count, mut events, mut phases) = (seeds.end - seeds.start, 0, BTreeMap::new());
-    let (mut steals, mut yields, mut adopted, mut expired, mut buried) = (0, 0, 0, 0, 0);
-    for seed in seeds {
-        let outcome = run(&Shape::troubled(seed), None);
-        assert_clean(&outcome);
-        events += outcome.counts.events;
-        steals += outcome.counts.steals;
-        yields += outcome.counts.yields;
-        adopted += outcome.counts.adopted;
-        expired += outcome.counts.expired;
-        buried += outcome.counts.buried;
-        for (phase, jobs) in outcome.phases {
-            *phases.entry(phase).or_insert(0) += jobs;
-        }
-    }
-    say(&format!(
-        "{count} seeds, {events} events, {steals} steals, {yields} yields, {adopted} late commits adopted, {expired} \
-         leases expired, {buried} chunks given up, jobs {phases:?}, {:.1} s",
-        started.elapsed().as_secs_f64()
-    ));
 }
 
 #[test]
 fn troubled_farms_lose_no_job_and_do_nothing_twice() {
-    sweep(0..number(SEEDS).unwrap_or(300));
+    sweep("troubled_farms", 300, Shape::troubled);
 }
 
 #[test]
 #[ignore = "takes minutes; MAGPIE_SIMULATION_SEEDS says how many"]
 fn ten_thousand_troubled_farms_lose_no_job_and_do_nothing_twice() {
-    sweep(0..number(SEEDS).unwrap_or(10_000));
+    sweep("ten_thousand", 10_000, Shape::troubled);
+}
+
+#[test]
+#[ignore = "takes minutes; MAGPIE_SIMULATION_NODES says how many nodes"]
+fn large_troubled_farms_lose_no_job_and_do_nothing_twice() {
+    let nodes = number(NODES).unwrap_or(1_000) as u32;
+    sweep("large_troubled", 3, |seed| {
+        Shape::large_and_troubled(seed, nodes)
+    });
 }
 
 #[test]

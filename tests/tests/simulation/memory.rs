@@ -25,6 +25,8 @@ pub(super) struct Memory {
     pub(super) highest: Option<Token>,
     /// The last lease of each chunk; it may have ended by time.
     pub(super) holders: BTreeMap<ChunkId, Holder>,
+    /// Chunks whose holders claimed a unit that is not committed.
+    claims: BTreeMap<TaskId, BTreeMap<u32, BTreeSet<ChunkId>>>,
     pub(super) done: BTreeMap<TaskId, BTreeMap<u32, String>>,
     pub(super) tasks: BTreeMap<TaskId, NewTask>,
     pub(super) phases: BTreeMap<JobId, Phase>,
@@ -37,6 +39,8 @@ pub(super) struct Memory {
     pub(super) served: BTreeMap<TenantId, f64>,
     /// What each chunk has met since its holder last committed a unit.
     pub(super) tried: BTreeMap<ChunkId, Tried>,
+    /// Before when a chunk that failed is not to be tried again.
+    not_before_ms: BTreeMap<ChunkId, u64>,
     /// Chunks that came from a split.
     pub(super) halves: BTreeSet<ChunkId>,
     pub(super) violations: Vec<String>,
@@ -49,6 +53,8 @@ pub(super) struct Memory {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) events: u64,
+    /// Calls of the store, those included that changed nothing.
+    pub(crate) calls: u64,
     pub(crate) grants: u64,
     pub(crate) steals: u64,
     pub(crate) yields: u64,
@@ -59,6 +65,23 @@ pub(crate) struct Counts {
     pub(crate) expired: u64,
     pub(crate) failed: u64,
     pub(crate) buried: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.calls += other.calls;
+        self.grants += other.grants;
+        self.steals += other.steals;
+        self.yields += other.yields;
+        self.accepted += other.accepted;
+        self.adopted += other.adopted;
+        self.already += other.already;
+        self.lost += other.lost;
+        self.expired += other.expired;
+        self.failed += other.failed;
+        self.buried += other.buried;
+    }
 }
 
 impl Memory {
@@ -114,7 +137,9 @@ impl Memory {
                 self.counts.buried += 1;
                 self.buried.insert(chunk.clone());
             }
-            Disposition::Retry { counts, .. } => {
+            Disposition::Retry { counts, delay, .. } => {
+                let at_ms = self.now_ms + delay.as_millis() as u64;
+                self.not_before_ms.insert(chunk.clone(), at_ms);
                 tried.attempts += u32::from(counts == CountsAs::Attempt);
                 tried.room += u32::from(counts == CountsAs::Room);
             }
@@ -127,6 +152,7 @@ impl Memory {
         for chunk in &self.buried {
             if chunk.task.job == *job {
                 self.tried.remove(chunk);
+                self.not_before_ms.remove(chunk);
             }
         }
         self.buried.retain(|chunk| chunk.task.job != *job);
@@ -164,6 +190,10 @@ impl Memory {
                 "{chunk} is granted after {}, it met {tried:?}",
                 grant.attempts
             )
+        });
+        let due_ms = self.not_before_ms.remove(chunk).unwrap_or(0);
+        self.hold(due_ms <= now_ms, || {
+            format!("{chunk} is granted before {due_ms} ms")
         });
         let drains = self.draining.contains(&want.node);
         self.hold(!drains, || format!("{} drains and got {chunk}", want.node));
@@ -213,13 +243,14 @@ impl Memory {
         self.hold(!done, || {
             format!("unit {unit} of {chunk} was claimed after its commit")
         });
-        let now_ms = self.now_ms;
-        let elsewhere = self
-            .holders
-            .range(of_task(&chunk.task))
-            .any(|(other, held)| {
-                other != chunk && held.until_ms > now_ms && held.claimed.contains(&unit)
-            });
+        let claims = self.claims.entry(chunk.task.clone()).or_default();
+        let claims = claims.entry(unit).or_default();
+        let (now_ms, holders) = (self.now_ms, &self.holders);
+        let elsewhere = claims.iter().any(|other| {
+            let held = holders.get(other).filter(|held| held.until_ms > now_ms);
+            other != chunk && held.is_some_and(|held| held.claimed.contains(&unit))
+        });
+        claims.insert(chunk.clone());
         self.hold(!elsewhere, || {
             format!("unit {unit} of {chunk} is claimed by two")
         });
@@ -269,8 +300,15 @@ impl Memory {
                 }
                 let done = self.done.entry(chunk.task.clone()).or_default();
                 done.insert(unit, digest.to_owned());
-                for (_, held) in self.holders.range_mut(of_task(&chunk.task)) {
-                    held.claimed.remove(&unit);
+                let claims = self.claims.get_mut(&chunk.task);
+                for claimer in claims
+                    .and_then(|claims| claims.remove(&unit))
+                    .into_iter()
+                    .flatten()
+                {
+                    if let Some(held) = self.holders.get_mut(&claimer) {
+                        held.claimed.remove(&unit);
+                    }
                 }
             }
             Committed::Already => {
@@ -290,14 +328,4 @@ impl Memory {
             }
         }
     }
-}
-
-/// The chunks of a task.
-fn of_task(task: &TaskId) -> std::ops::RangeInclusive<ChunkId> {
-    let chunk = |number| ChunkId {
-        task: task.clone(),
-        number,
-    };
-    // The last number in the order of text.
-    chunk(0)..=chunk(999_999_999)
 }

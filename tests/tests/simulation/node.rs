@@ -13,12 +13,12 @@ use futures::future::{Either, select, try_join};
 use model::node::{NodeInfo, builds_digest};
 use model::qc::{self, Verdict};
 use model::task::{Claim, Committed, Grant, TaskKind, Token, UnitRecord};
-use model::{ChunkId, Failure, FailureKind, NodeId};
+use model::{ChunkId, Failure, FailureKind, JobId, NodeId};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::rc::Rc;
-use store::{Renewed, Want};
+use store::{AT_HAND_MAX, Renewed, Want};
 
 /// Why an attempt ended early.
 enum Stop {
@@ -52,6 +52,8 @@ struct Node {
     random: Random,
     drains: Cell<bool>,
     leases: RefCell<BTreeMap<ChunkId, Rc<Lease>>>,
+    /// Jobs whose source is cached, the last one first.
+    at_hand: RefCell<VecDeque<JobId>>,
 }
 
 /// The tasks of a node.
@@ -89,6 +91,7 @@ pub(crate) fn start(world: &Rc<World>, number: u32) {
         random: world.random(&format!("node {number} at {started_ms}")),
         drains: Cell::new(false),
         leases: RefCell::default(),
+        at_hand: RefCell::default(),
     });
     let executor = &world.executor;
     executor.spawn(group(number), async move {
@@ -165,6 +168,19 @@ impl Node {
         }
     }
 
+    /// How long it takes until a worker is at its first segment of a job, whose source is at hand then.
+    fn reach(&self, job: &JobId) -> u64 {
+        let (shape, mut at_hand) = (&self.world.shape, self.at_hand.borrow_mut());
+        let known = at_hand.iter().position(|known| known == job);
+        let fetch_ms = match known.and_then(|at| at_hand.remove(at)) {
+            Some(_) => 0,
+            None => shape.fetch_ms,
+        };
+        at_hand.push_front(job.clone());
+        at_hand.truncate(AT_HAND_MAX);
+        shape.start_ms + fetch_ms
+    }
+
     async fn slot(self: Rc<Self>) {
         while !self.drains.get() {
             let want = Want {
@@ -172,7 +188,7 @@ impl Node {
                 builds: builds_digest(&titles::builds()),
                 ttl: self.world.shape.lease_ttl(),
                 room_bytes: u64::MAX,
-                at_hand: Vec::new(),
+                at_hand: self.at_hand.borrow().iter().cloned().collect(),
                 steal: self.world.shape.splitting.steal(),
             };
             let (Answer::Taken { grant, draining }, _) = self.link.call(Request::Take(want)).await
@@ -273,11 +289,17 @@ impl Attempt {
     }
 
     async fn work(self: &Rc<Self>) -> Ended {
-        let mut next = self.claim().await?;
+        let (world, mut next) = (&self.node.world, self.claim().await?);
+        if next.is_some() {
+            let start_ms = self.node.reach(&self.grant.chunk.task.job);
+            world.executor.sleep_ms(start_ms).await;
+        }
         let mut before: Option<oneshot::Receiver<Ended>> = None;
         while let Some(unit) = next {
             let stored = before.take();
+            let ahead_ms = self.work_ms(unit) as f64 * world.shape.claims_at;
             let ahead = async {
+                world.executor.sleep_ms(ahead_ms as u64).await;
                 whole(stored).await?;
                 match self.claim().await {
                     // What is in work is finished first.
@@ -308,11 +330,16 @@ impl Attempt {
         Ok(())
     }
 
-    /// Works on a unit for as long as it takes on this node, unless it fails.
-    async fn make(&self, unit: u32) -> Ended {
+    /// How long a unit takes on this node.
+    fn work_ms(&self, unit: u32) -> u64 {
         let (node, kind) = (&self.node, &self.grant.kind);
         let cost = node.world.costs().of(&self.grant.chunk.task, kind, unit);
-        let work_ms = (cost.as_secs_f64() / node.speed * 1e3) as u64;
+        (cost.as_secs_f64() / node.speed * 1e3) as u64
+    }
+
+    /// Works on a unit, unless it fails.
+    async fn make(&self, unit: u32) -> Ended {
+        let (node, work_ms) = (&self.node, self.work_ms(unit));
         let Some(failure) = self.failure(unit) else {
             node.world.executor.sleep_ms(work_ms).await;
             return Ok(());
@@ -343,6 +370,7 @@ impl Attempt {
         if !node.random.strikes(probability) {
             return None;
         }
+        node.world.disturb("attempt failed");
         failed(match node.random.between(0, 9) {
             0..4 => FailureKind::NodeFault,
             4..6 => FailureKind::Storage,
@@ -375,12 +403,19 @@ impl Attempt {
             config_digest: task.to_string(),
             frames: self.frames(unit),
             node: node.id.clone(),
-            elapsed_ms: 0,
+            elapsed_ms: match node.world.shape.learns {
+                true => self.work_ms(unit),
+                false => 0,
+            },
             reused: false,
         };
         let chunk = self.grant.chunk.clone();
         let request = Request::Commit(chunk, self.grant.token, unit, record);
-        match node.link.call(request).await.0 {
+        let answer = node.link.call(request).await.0;
+        if matches!(self.grant.kind, TaskKind::Encode { .. }) {
+            node.world.note_end(node.number);
+        }
+        match answer {
             Answer::Committed(Committed::Conflict) => Err(Stop::Failed(Failure::new(
                 FailureKind::Bug,
                 "commit",

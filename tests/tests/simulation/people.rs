@@ -38,6 +38,7 @@ async fn steer(world: &World, job: &JobId, random: &Random) {
     for _ in 0..random.between(1, 4) {
         world.executor.sleep_ms(random.between(0, 120_000)).await;
         if random.strikes(0.5) {
+            world.disturb("job paused");
             world.store.set_paused(job, true);
             world.executor.sleep_ms(random.between(0, 60_000)).await;
             world.store.set_paused(job, false);
@@ -46,6 +47,7 @@ async fn steer(world: &World, job: &JobId, random: &Random) {
                 priority: [10, 50, 90][random.between(0, 2) as usize],
                 deadline_ms: random.strikes(0.5).then(|| random.between(1, 9)),
             };
+            world.disturb("urgency changed");
             world.store.set_urgency(job, urgency);
         }
         world.work.ring_all();
@@ -59,6 +61,7 @@ async fn share(world: &World, random: &Random) {
             held_max: random.strikes(0.5).then(|| random.between(1, 5) as u32),
         };
         let tenant = TENANTS[random.between(0, 2) as usize];
+        world.disturb("share changed");
         world
             .store
             .set_share(&tenant.parse().expect("an identifier"), share);

@@ -50,6 +50,13 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
+    /// Log-normal with mean 1, by Box and Muller (1958).
+    pub(crate) fn log_normal(&self, spread: f64) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        let normal = radius * (std::f64::consts::TAU * self.unit()).cos();
+        (spread * normal - spread * spread / 2.0).exp()
+    }
+
     /// Pareto with scale 1: at least 1, mean `shape / (shape - 1)`.
     pub(crate) fn pareto(&self, shape: f64) -> f64 {
         (1.0 - self.unit()).powf(-1.0 / shape)

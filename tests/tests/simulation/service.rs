@@ -12,9 +12,8 @@ use store::{Renewed, Want};
 /// How long a request for work waits for some.
 pub(crate) const TAKE_WAIT_MS: u64 = 20_000;
 
-/// Distance of looks of a request that waits: at first, and after `PATIENT_AFTER_MS`.
+/// Distance of looks of a request that waits, until `PATIENT_AFTER_MS`.
 const LOOK_MS: u64 = 500;
-const PATIENT_LOOK_MS: u64 = 2_000;
 const PATIENT_AFTER_MS: u64 = 2_000;
 
 /// What a node asks.
@@ -116,7 +115,7 @@ async fn take(world: &World, random: &Random, want: &Want) -> Answer {
         }
         let longest = match waited_ms < PATIENT_AFTER_MS {
             true => LOOK_MS,
-            false => PATIENT_LOOK_MS,
+            false => world.shape.patient_look_ms,
         };
         let pause_ms = longest - random.between(0, longest / 4);
         world

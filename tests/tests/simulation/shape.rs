@@ -1,9 +1,15 @@
 //! The measures of a farm and of its troubles, drawn from a seed.
 
+use super::costs::Skew;
 use super::random::Random;
 use model::plan::Plan;
 use std::time::Duration;
 use store::{Share, Steal};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// What a title of [`Shape::large`] has on average.
+const UNITS_OF_A_TITLE: u32 = 1_300;
 
 /// How work is cut and moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +61,9 @@ pub(crate) struct Troubles {
     pub(crate) doubled: f64,
     /// Of the units: the attempt fails.
     pub(crate) attempt_fails: f64,
-    /// Of the decisions: the replica dies on the way.
+    /// Of the decisions: the replica dies on the way, or stops for a while.
     pub(crate) replica_dies: f64,
+    pub(crate) replica_stalls: f64,
     /// Of the jobs: a person ends it.
     pub(crate) cancelled: f64,
 }
@@ -77,12 +84,29 @@ pub(crate) struct Shape {
     /// Slowest and fastest node.
     pub(crate) speeds: (f64, f64),
     pub(crate) segment_seconds: f64,
+    pub(crate) skew: Skew,
+    /// From the first claim of a chunk until its worker has opened the source and is at the segment.
+    pub(crate) start_ms: u64,
+    /// What it takes longer where the source is not at hand.
+    pub(crate) fetch_ms: u64,
+    /// Part of a unit that is made when the next one is claimed.
+    pub(crate) claims_at: f64,
+    /// Distance of looks of a request that has waited for a while.
+    pub(crate) patient_look_ms: u64,
+    /// Whether nodes say what units took.
+    pub(crate) learns: bool,
+    /// Slots for which titles are cut; those of the farm when `None`.
+    pub(crate) cut_for: Option<u32>,
+    /// Whether all is of one tenant and equally urgent, so that the queue is first in, first out.
+    pub(crate) is_plain: bool,
     pub(crate) heartbeat: Duration,
     pub(crate) splitting: Splitting,
     pub(crate) troubles: Option<Troubles>,
     /// What tenants get, where that is not the usual.
     pub(crate) shares: Vec<(&'static str, Share)>,
     pub(crate) look_each: u64,
+    /// Virtual time after which a farm that has not ended its jobs never will.
+    pub(crate) horizon_ms: u64,
 }
 
 impl Shape {
@@ -97,7 +121,8 @@ impl Shape {
             doubled: random.real(0.0, 0.08),
             attempt_fails: random.real(0.0, 0.05),
             replica_dies: random.real(0.0, 0.1),
-            cancelled: 0.03,
+            replica_stalls: random.real(0.0, 0.1),
+            cancelled: 0.05,
         };
         Self {
             troubles: Some(troubles),
@@ -119,29 +144,62 @@ impl Shape {
             arrivals_ms: random.between(0, 60_000),
             speeds: (0.5, 2.0),
             segment_seconds: random.real(2.0, 30.0),
+            skew: Skew::Pareto,
+            start_ms: 0,
+            fetch_ms: 0,
+            claims_at: 0.0,
+            patient_look_ms: 2_000,
+            learns: true,
+            cut_for: None,
+            is_plain: false,
             heartbeat: Duration::from_secs(2),
             splitting: Splitting::Stolen,
             troubles: None,
             shares: Vec::new(),
             look_each: 1,
+            horizon_ms: 12 * HOUR_MS,
         }
     }
 
-    /// Many nodes and nothing that goes wrong, to see how long a farm takes.
-    pub(crate) fn large(seed: u64, nodes: u32, splitting: Splitting) -> Self {
+    /// Many nodes with about so many units each and nothing that goes wrong, to see how long a farm takes.
+    pub(crate) fn large(seed: u64, nodes: u32, units: u32, splitting: Splitting) -> Self {
         Self {
             nodes,
             slots: 1,
             replicas: 2,
-            jobs: nodes,
-            shortest: 100,
-            longest: 1_600,
+            jobs: (nodes * units / UNITS_OF_A_TITLE).max(4),
+            shortest: 400,
+            longest: 2_400,
             arrivals_ms: 0,
-            segment_seconds: 10.0,
+            segment_seconds: 20.0,
+            skew: Skew::Scenes,
+            start_ms: 500,
+            fetch_ms: 1_500,
+            claims_at: 0.75,
+            // Where nothing is split, work comes only with a ring: looks are for nothing.
+            patient_look_ms: match splitting {
+                Splitting::Stolen => 2_000,
+                Splitting::Fixed(_) | Splitting::Never => 20_000,
+            },
+            is_plain: true,
             heartbeat: Duration::from_secs(20),
             splitting,
             look_each: u64::MAX,
+            // Where titles are not split, the longest takes more than a day.
+            horizon_ms: 30 * 24 * HOUR_MS,
             ..Self::calm(seed)
+        }
+    }
+
+    /// Many nodes with everything that can go wrong; of so many changes one is looked at whole.
+    pub(crate) fn large_and_troubled(seed: u64, nodes: u32) -> Self {
+        Self {
+            nodes,
+            jobs: (nodes / 4).max(4),
+            shortest: 20,
+            longest: 400,
+            look_each: u64::from(nodes).max(1),
+            ..Self::troubled(seed)
         }
     }
 

@@ -1,5 +1,4 @@
-//! What is submitted: titles whose lengths are Pareto distributed, planned by the real planner, and what
-//! each unit of work costs. Costs are drawn by name, so they do not depend on who asks when.
+//! What is submitted: titles whose lengths are Pareto distributed, planned by the real planner.
 
 use super::random::Random;
 use model::job::{NewJob, Urgency};
@@ -10,11 +9,9 @@ use model::source::{
     AccessPoint, AudioTrack, Color, FieldOrder, FrameTable, Orientation, SourceInfo, TextOrigin,
     TextTrack, VideoTrack,
 };
-use model::task::{NewTask, TaskKind};
-use model::{JobId, Rational, TaskId};
+use model::{JobId, Rational};
 use scheduler::policy::plan::plan;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Who submits.
 pub(crate) const TENANTS: [&str; 3] = ["acme", "beta", "gamma"];
@@ -156,32 +153,5 @@ fn text(track: u32) -> TextTrack {
         title: format!("{track}"),
         forced: false,
         hearing_impaired: false,
-    }
-}
-
-/// How long units really take on a node of speed 1.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Costs {
-    pub(crate) seed: u64,
-    /// Usual seconds of a unit of pictures.
-    pub(crate) segment_seconds: f64,
-}
-
-impl Costs {
-    /// A segment costs half of the usual to several times as much; now and then one is far from it.
-    pub(crate) fn of(&self, task: &TaskId, kind: &TaskKind, unit: u32) -> Duration {
-        let random = Random::named(self.seed, &format!("{task} {unit}"));
-        let skew = 0.5 * random.pareto(2.2).min(8.0);
-        let usual = match kind {
-            TaskKind::Encode { group } if group == "hevc" => 2.0 * self.segment_seconds,
-            TaskKind::Encode { .. } => self.segment_seconds,
-            TaskKind::Audio { .. } => 0.8 * self.segment_seconds,
-            _ => 0.3 * self.segment_seconds,
-        };
-        Duration::from_secs_f64(usual * skew)
-    }
-
-    pub(crate) fn of_task(&self, task: &NewTask) -> impl Iterator<Item = Duration> {
-        (0..task.units).map(|unit| self.of(&task.id, &task.kind, unit))
     }
 }

@@ -48,16 +48,19 @@ async fn befall(world: &Rc<World>, troubles: &Troubles, number: u32) {
         world.store.note(&("trouble", number, kind, time_ms));
         match kind {
             0..4 => {
+                world.disturb("node killed");
                 executor.kill(node::group(number));
                 executor.sleep_ms(time_ms).await;
                 node::start(world, number);
             }
             4..7 => {
+                world.disturb("node frozen");
                 executor.freeze(node::group(number));
                 executor.sleep_ms(time_ms).await;
                 executor.thaw(node::group(number));
             }
             7..9 => {
+                world.disturb("node cut off");
                 world.cut.borrow_mut().insert(number);
                 executor.sleep_ms(time_ms).await;
                 world.cut.borrow_mut().remove(&number);
@@ -69,6 +72,7 @@ async fn befall(world: &Rc<World>, troubles: &Troubles, number: u32) {
 
 async fn drain(world: &Rc<World>, number: u32, random: &Random) {
     let executor = &world.executor;
+    world.disturb("node drained and killed");
     world.store.drain(&node::id(number));
     executor.sleep_ms(NOTICE_MS).await;
     executor.kill(node::group(number));
@@ -92,6 +96,7 @@ async fn slow_storage(world: &Rc<World>, troubles: &Troubles) {
             .executor
             .sleep_ms(random.between(10_000, 120_000))
             .await;
+        world.disturb("storage slow");
         world.slowness.set(random.between(1, 200));
         world.executor.sleep_ms(random.between(1_000, 60_000)).await;
         world.slowness.set(1);
@@ -107,8 +112,14 @@ fn cancel(world: &Rc<World>, troubles: &Troubles) {
         .filter(|_| random.strikes(troubles.cancelled))
     {
         let (farm, job, after_ms) = (Rc::clone(world), job.clone(), random.between(0, 300_000));
+        // Half of them in the middle of a decision.
+        let late_ms = random.strikes(0.5).then(|| random.between(0, 50));
         world.executor.spawn(FARM, async move {
             farm.executor.sleep_ms(after_ms).await;
+            if let Some(late_ms) = late_ms {
+                farm.decisions.wait(&farm.executor, 300_000).await;
+                farm.executor.sleep_ms(late_ms).await;
+            }
             let Ok(record) = farm.store.job(&job) else {
                 return;
             };
@@ -122,6 +133,7 @@ fn cancel(world: &Rc<World>, troubles: &Troubles) {
                 .or_insert(Phase::Cancelled);
             drop(storage);
             if outcome == Phase::Cancelled {
+                farm.disturb("job cancelled");
                 // Refused when it ended meanwhile.
                 let _ = farm
                     .store

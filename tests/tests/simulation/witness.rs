@@ -77,6 +77,10 @@ impl Witness {
         memory
     }
 
+    fn count_call(&self) {
+        self.memory.borrow_mut().counts.calls += 1;
+    }
+
     /// Looks at a job whole after a change of it.
     fn look(&self, job: &JobId) {
         let mut memory = self.memory();
@@ -104,6 +108,7 @@ impl Witness {
     }
 
     pub(crate) fn advance(&self, job: &JobId, step: &Advance) -> Result<bool> {
+        self.count_call();
         let taken = at_once(self.inner.advance(job, step))?;
         let mut memory = self.memory();
         memory.log(&("advance", job, step.from, step.to, taken));
@@ -111,6 +116,9 @@ impl Witness {
             let known = memory.phases.insert(job.clone(), step.to);
             memory.hold(known == Some(step.from), || {
                 format!("{job} went on from {:?}, it was in {known:?}", step.from)
+            });
+            memory.hold(ledger::leads(step.from, step.to), || {
+                format!("{job} was led from {} to {}", step.from, step.to)
             });
             for task in &step.add {
                 let task = task.clone();
@@ -143,6 +151,7 @@ impl Witness {
     }
 
     pub(crate) fn attend(&self, hold: Duration) -> Option<Attention> {
+        self.count_call();
         at_once(self.inner.attend(hold)).ok().flatten()
     }
 
@@ -156,6 +165,7 @@ impl Witness {
     }
 
     pub(crate) fn take(&self, want: &Want) -> Option<Grant> {
+        self.count_call();
         let grant = at_once(self.inner.take(want)).ok().flatten()?;
         let mut memory = self.memory();
         memory.log(&("take", &want.node, &grant.chunk, grant.token.counter));
@@ -243,6 +253,7 @@ impl Witness {
     }
 
     pub(crate) fn claim(&self, chunk: &ChunkId, token: Token) -> Result<Claim> {
+        self.count_call();
         let claim = at_once(self.inner.claim(chunk, token))?;
         let mut memory = self.memory();
         memory.log(&("claim", chunk, token.counter, claim));
@@ -259,6 +270,7 @@ impl Witness {
         unit: u32,
         record: &UnitRecord,
     ) -> Result<Committed> {
+        self.count_call();
         let committed = at_once(self.inner.commit(chunk, token, unit, record))?;
         let mut memory = self.memory();
         memory.log(&("commit", chunk, token.counter, unit, committed));
@@ -274,6 +286,7 @@ impl Witness {
         ttl: Duration,
         leases: &[(ChunkId, Token)],
     ) -> Vec<Renewed> {
+        self.count_call();
         let renewed = at_once(self.inner.renew(node, ttl, leases)).unwrap_or_default();
         let mut memory = self.memory();
         memory.log(&("renew", node, &renewed));
@@ -295,6 +308,7 @@ impl Witness {
     }
 
     pub(crate) fn release(&self, chunk: &ChunkId, token: Token) {
+        self.count_call();
         let _ = at_once(self.inner.release(chunk, token));
         let mut memory = self.memory();
         memory.log(&("release", chunk, token.counter));
@@ -312,6 +326,7 @@ impl Witness {
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
+        self.count_call();
         let failed = at_once(self.inner.fail(chunk, token, failure, disposition))?;
         let mut memory = self.memory();
         memory.log(&(
@@ -335,6 +350,7 @@ impl Witness {
     }
 
     pub(crate) fn expired(&self, limit: u32) -> Vec<Expired> {
+        self.count_call();
         let expired = at_once(self.inner.expired(limit)).unwrap_or_default();
         let mut memory = self.memory();
         for lease in &expired {

@@ -1,15 +1,17 @@
 //! A farm in virtual time: what it is made of, from a seed, and one run of it.
 
 use super::bell::Bell;
+use super::bound::{self, Bound};
+use super::costs::Costs;
 use super::executor::{Executor, Group};
 use super::memory::Counts;
 use super::mutant::{Mutant, MutantStore};
 use super::random::Random;
 use super::shape::Shape;
-use super::titles::{self, Costs, Title};
+use super::titles::{self, TENANTS, Title};
 use super::witness::Witness;
-use super::{bound, driver, node, people, reaper, trouble};
-use model::job::{Phase, ReviewAnswer};
+use super::{driver, node, people, reaper, trouble};
+use model::job::{Phase, ReviewAnswer, Urgency};
 use model::plan::Plan;
 use model::qc::Verdict;
 use model::{JobId, TitleId};
@@ -25,9 +27,6 @@ pub(crate) const FARM: Group = Group(0);
 
 /// When every run begins: any time will do that is not the beginning of time.
 const START_MS: u64 = 1_700_000_000_000;
-
-/// Virtual time after which a farm that has not ended its jobs never will.
-const HORIZON_MS: u64 = 12 * 3_600_000;
 
 /// Virtual time that a run goes on after its last job, for what is late.
 const AFTERMATH_MS: u64 = 90_000;
@@ -57,6 +56,8 @@ pub(crate) struct World {
     pub(crate) work: Bell,
     /// Rings when a job may need a decision.
     pub(crate) attention: Bell,
+    /// Rings when something is about to be decided.
+    pub(crate) decisions: Bell,
     /// Nodes that reach nobody.
     pub(crate) cut: RefCell<BTreeSet<u32>>,
     /// Storage takes so many times as long as usual.
@@ -64,6 +65,10 @@ pub(crate) struct World {
     /// Failed jobs that a person leads back, and whether that has happened.
     pub(crate) retried: RefCell<BTreeMap<JobId, bool>>,
     pub(crate) ended: RefCell<BTreeMap<JobId, u64>>,
+    /// When each node last committed pictures.
+    busy_until_ms: RefCell<BTreeMap<u32, u64>>,
+    /// How often things went wrong, by kind.
+    disturbances: RefCell<BTreeMap<&'static str, u64>>,
     plans: RefCell<BTreeMap<(u32, usize, u32, u32), Plan>>,
 }
 
@@ -72,16 +77,16 @@ pub(crate) struct World {
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
     pub(crate) violations: Vec<String>,
-    pub(crate) tail: Vec<String>,
+    pub(crate) last_events: Vec<String>,
     pub(crate) log_hash: u64,
     pub(crate) counts: Counts,
     pub(crate) phases: BTreeMap<&'static str, u32>,
+    pub(crate) disturbances: BTreeMap<&'static str, u64>,
     /// Seconds until the last job ended.
     pub(crate) makespan: f64,
-    /// Seconds below which no schedule can be.
-    pub(crate) bound: f64,
-    /// Seconds within which a farm ends where nothing goes wrong.
-    pub(crate) promise: f64,
+    /// Seconds from when the first node had made its last pictures until all nodes had.
+    pub(crate) tail: f64,
+    pub(crate) bound: Bound,
 }
 
 impl World {
@@ -93,6 +98,7 @@ impl World {
         Costs {
             seed: self.shape.seed,
             segment_seconds: self.shape.segment_seconds,
+            skew: self.shape.skew,
         }
     }
 
@@ -111,6 +117,7 @@ impl World {
         );
         let mut plans = self.plans.borrow_mut();
         let slots = self.shape.nodes * self.shape.slots;
+        let slots = self.shape.cut_for.unwrap_or(slots);
         let known = plans.entry(key).or_insert_with(|| title.plan(slots));
         let mut plan = Plan {
             job: job.clone(),
@@ -119,6 +126,17 @@ impl World {
         };
         self.shape.splitting.cut(&mut plan);
         Some(plan)
+    }
+
+    /// Notes that something went wrong.
+    pub(crate) fn disturb(&self, kind: &'static str) {
+        *self.disturbances.borrow_mut().entry(kind).or_default() += 1;
+    }
+
+    /// Notes that a node committed pictures.
+    pub(crate) fn note_end(&self, node: u32) {
+        let at_ms = self.elapsed_ms();
+        self.busy_until_ms.borrow_mut().insert(node, at_ms);
     }
 
     /// Notes that nothing more will happen to a job.
@@ -133,7 +151,7 @@ pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
     let world = start(shape, mutant);
     let jobs = shape.jobs as usize;
     let stop = || !world.store.is_clean() || world.ended.borrow().len() == jobs;
-    world.executor.run(START_MS + HORIZON_MS, stop);
+    world.executor.run(START_MS + shape.horizon_ms, stop);
     let after_ms = world.executor.now_ms() + AFTERMATH_MS;
     if shape.troubles.is_some() {
         world.executor.run(after_ms, || !world.store.is_clean());
@@ -142,10 +160,14 @@ pub(crate) fn run(shape: &Shape, mutant: Option<Mutant>) -> Outcome {
 }
 
 /// Runs a farm until it has come so far.
-pub(crate) fn run_until(shape: &Shape, is_there: impl Fn(&World) -> bool) -> Rc<World> {
-    let world = start(shape, None);
+pub(crate) fn run_until(
+    shape: &Shape,
+    mutant: Option<Mutant>,
+    is_there: impl Fn(&World) -> bool,
+) -> Rc<World> {
+    let world = start(shape, mutant);
     let stop = || !world.store.is_clean() || is_there(&world);
-    world.executor.run(START_MS + HORIZON_MS, stop);
+    world.executor.run(START_MS + shape.horizon_ms, stop);
     world
 }
 
@@ -163,10 +185,13 @@ fn start(shape: &Shape, mutant: Option<Mutant>) -> Rc<World> {
         storage: RefCell::default(),
         work: Bell::default(),
         attention: Bell::default(),
+        decisions: Bell::default(),
         cut: RefCell::default(),
         slowness: Cell::new(1),
         retried: RefCell::default(),
         ended: RefCell::default(),
+        busy_until_ms: RefCell::default(),
+        disturbances: RefCell::default(),
         plans: RefCell::default(),
     });
     for (tenant, share) in &shape.shares {
@@ -190,6 +215,10 @@ fn submit(world: &Rc<World>) {
     let random = world.random("titles");
     for number in 0..u64::from(world.shape.jobs) {
         let mut title = titles::draw(number, world.shape.shortest, world.shape.longest, &random);
+        if world.shape.is_plain {
+            title.job.tenant = TENANTS[0].parse().expect("an identifier");
+            title.job.urgency = Urgency::of(50);
+        }
         if world.shape.troubles.is_some() && random.strikes(0.03) {
             title.poison = Some(random.between(0, u64::from(title.segments) - 1) as u32);
         }
@@ -232,22 +261,21 @@ fn close(world: &Rc<World>) -> Outcome {
         });
         catalog(world);
     }
-    let bound = bound::of(world);
+    let busy = world.busy_until_ms.borrow();
+    let (first, last) = (busy.values().min(), busy.values().max());
+    let tail_ms = first.zip(last).map_or(0, |(first, last)| last - first);
+    let makespan_ms = world.ended.borrow().values().max().copied();
     Outcome {
         seed: world.shape.seed,
         violations: store.violations(),
-        tail: store.tail(),
+        last_events: store.tail(),
         log_hash: store.log_hash(),
         counts: store.counts(),
         phases,
-        makespan: world
-            .ended
-            .borrow()
-            .values()
-            .max()
-            .map_or(0.0, |ms| *ms as f64 / 1e3),
-        bound: bound.seconds,
-        promise: bound.promise,
+        disturbances: world.disturbances.borrow().clone(),
+        makespan: makespan_ms.map_or(0.0, |ms| ms as f64 / 1e3),
+        tail: tail_ms as f64 / 1e3,
+        bound: bound::of(world),
     }
 }
 
