@@ -146,8 +146,6 @@ async fn both_ways(
     let mut breaks = sky.clone();
     let before = breaks.borrow().breaks;
     tokio::select! {
-        // First, so that what was held when all broke is not carried.
-        biased;
         _ = breaks.wait_for(|sky| sky.breaks != before) => {}
         () = one_way(near_out, far_in, Direction::There, sky.clone()) => {}
         () = one_way(far_out, near_in, Direction::Back, sky) => {}
@@ -165,20 +163,22 @@ async fn one_way(
         Weather::Deaf => matches!(direction, Direction::Back),
         Weather::Calm | Weather::Cut | Weather::Slow(_) => false,
     };
+    let before = sky.borrow().breaks;
     let mut piece = vec![0; PIECE];
     while let Ok(length) = from.read(&mut piece).await {
+        let passes = |sky: &Sky| sky.breaks != before || !is_held(sky.weather);
+        let Ok(now) = sky.wait_for(passes).await.map(|sky| *sky) else {
+            return;
+        };
         if length == 0 {
             return;
         }
-        let Ok(now) = sky
-            .wait_for(|sky| !is_held(sky.weather))
-            .await
-            .map(|sky| *sky)
-        else {
-            return;
-        };
         if let Weather::Slow(delay) = now.weather {
             tokio::time::sleep(delay).await;
+        }
+        // What was held when all broke is not carried.
+        if sky.borrow().breaks != before {
+            return;
         }
         if to.write_all(&piece[..length]).await.is_err() {
             return;
