@@ -31,7 +31,12 @@ impl Magpie {
     /// A call with these arguments. The environment of the test is hidden from it where it could
     /// change the result.
     pub fn new<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Result<Self> {
-        let mut command = Command::new(magpie_path()?);
+        Ok(Self::of(&magpie_path()?, arguments))
+    }
+
+    /// The same of a program under another name, by which its processes are told from others.
+    pub fn of<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>) -> Self {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MAGPIE_") {
                 command.env_remove(name);
@@ -43,7 +48,7 @@ impl Magpie {
             .env_remove("RUST_LOG");
         let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
         let name = format!("magpie {}", words.join(" "));
-        Ok(Self { command, name })
+        Self { command, name }
     }
 
     /// Sets an environment variable of the call.

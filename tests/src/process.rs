@@ -105,6 +105,11 @@ impl Process {
         }
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context("look after a process")
+    }
+
     /// Asks it to end (SIGTERM), as systemd does; only the program itself is asked.
     pub fn terminate(&self) -> Result<()> {
         kill_process(self.pid(), Signal::TERM).context("send SIGTERM")
@@ -123,6 +128,13 @@ impl Process {
     /// Kills it and all its children at once, like a host that loses power.
     pub fn kill(&mut self) -> Result<()> {
         kill_process_group(self.pid(), Signal::KILL).context("send SIGKILL")?;
+        self.child.wait().context("reap a process")?;
+        Ok(())
+    }
+
+    /// Kills it and nothing that it started: that must follow by itself.
+    pub fn kill_alone(&mut self) -> Result<()> {
+        kill_process(self.pid(), Signal::KILL).context("send SIGKILL")?;
         self.child.wait().context("reap a process")?;
         Ok(())
     }

@@ -35,7 +35,12 @@ impl Redis {
 
     /// The URL that clients connect to.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", socket(&self.folder).display())
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// The socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.folder)
     }
 
     /// Kills the server without a goodbye.
