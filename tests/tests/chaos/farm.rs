@@ -16,8 +16,8 @@ const SERVES: &str = "api at http://";
 /// Longest that one call may take; a farm in trouble may leave it without an answer.
 const CALL_BOUND: Duration = Duration::from_secs(20);
 
-/// A node that is told to end finishes its unit first.
-const END_BOUND: Duration = Duration::from_secs(120);
+/// A farm at rest has nothing to finish, so that its processes end at once.
+const END_BOUND: Duration = Duration::from_secs(30);
 
 /// Workers end when they find their agent gone.
 const ORPHANS_BOUND: Duration = Duration::from_secs(20);

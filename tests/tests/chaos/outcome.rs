@@ -19,7 +19,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Reads it from a farm that has come to rest.
-    pub(crate) fn of(farm: &Farm, jobs: &[(String, &'static str)]) -> Result<Self> {
+    pub(crate) fn of(farm: &Farm, jobs: &[(String, String)]) -> Result<Self> {
         let mut outcome = Self::default();
         let listed = farm.ask(0, &["jobs", "--json"])?;
         let listed = lines_of_json(&listed.context("a farm that answers")?.stdout)?;
@@ -54,7 +54,7 @@ impl Outcome {
         Ok(())
     }
 
-    fn take_dead(&mut self, farm: &Farm, jobs: &[(String, &'static str)]) -> Result<()> {
+    fn take_dead(&mut self, farm: &Farm, jobs: &[(String, String)]) -> Result<()> {
         let dead = farm.ask(0, &["dlq", "list", "--json"])?;
         for chunk in lines_of_json(&dead.context("a farm that answers")?.stdout)? {
             let id = at(&chunk, "/id")?.as_str().unwrap_or_default().to_owned();
@@ -82,6 +82,19 @@ impl Outcome {
             };
             self.note(&["file", &path], &Value::String(digest));
         }
+        let mut made = BTreeMap::new();
+        // Content keys name the place of a text file, and facts say how long the work took.
+        for (path, digest) in hashes(&storage.join("segments"))? {
+            let digest = if path.ends_with(".json") {
+                "facts".to_owned()
+            } else {
+                digest
+            };
+            *made.entry(digest).or_insert(0) += 1;
+        }
+        for (digest, count) in made {
+            self.note(&["segment", &digest], &Value::from(count));
+        }
         for (path, _) in hashes(&storage.join("catalog"))? {
             let entry = read_json(&storage.join("catalog").join(&path))?;
             self.note(&["catalog", &path, "version"], at(&entry, "/version")?);
@@ -91,7 +104,7 @@ impl Outcome {
     }
 
     /// What Redis wrote down. A commit of a unit that is done already writes nothing.
-    fn take_commits(&mut self, farm: &Farm, jobs: &[(String, &'static str)]) -> Result<()> {
+    fn take_commits(&mut self, farm: &Farm, jobs: &[(String, String)]) -> Result<()> {
         for words in farm.redis().written()? {
             let [command, key, unit, ..] = &words[..] else {
                 continue;

@@ -12,8 +12,40 @@ pub(crate) const NODES: usize = 4;
 /// Schedulers of the farm; node `n` talks to scheduler `n % SCHEDULERS`.
 pub(crate) const SCHEDULERS: usize = 2;
 
-/// No disturbance begins later.
-const LAST_BEGINS_MS: u64 = 20_000;
+/// How long a farm is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storm {
+    /// For a check of every change.
+    Short,
+    /// For a search.
+    Long,
+}
+
+impl Storm {
+    /// No disturbance begins later.
+    const fn last_begins_ms(self) -> u64 {
+        match self {
+            Self::Short => 20_000,
+            Self::Long => 45_000,
+        }
+    }
+
+    /// By which its test is found.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short_storms",
+            Self::Long => "long_storms",
+        }
+    }
+
+    /// Long titles, which keep the farm busy as long as it is disturbed.
+    pub(crate) const fn long_titles(self) -> u32 {
+        match self {
+            Self::Short => 1,
+            Self::Long => 2,
+        }
+    }
+}
 
 /// Longer than a lease lasts: three heartbeats of two seconds.
 const OUTLASTS_A_LEASE_MS: u64 = 7_000;
@@ -101,7 +133,7 @@ impl Plan {
     }
 
     /// What a seed says.
-    pub(crate) fn of(seed: u64, titles: usize) -> Self {
+    pub(crate) fn of(seed: u64, storm: Storm, titles: usize) -> Self {
         let schedulers = 0..SCHEDULERS;
         let spots = [Spot::Redis]
             .into_iter()
@@ -109,12 +141,12 @@ impl Plan {
             .chain(schedulers.map(Spot::RedisWay))
             .chain((0..NODES).map(Spot::Node))
             .chain((0..NODES).map(Spot::NodeWay));
-        let mut disturbances: Vec<_> = spots.flat_map(|spot| befall(seed, spot)).collect();
+        let mut disturbances: Vec<_> = spots.flat_map(|spot| befall(seed, storm, spot)).collect();
         disturbances.sort_by_key(|one| (one.from, one.spot));
         let mut chance = Chance::named(seed, "people");
         let submissions = (0..titles)
             .map(|_| {
-                let at = Duration::from_millis(chance.between(0, 12_000));
+                let at = Duration::from_millis(chance.between(0, storm.last_begins_ms() / 4));
                 (at, chance.between(0, SCHEDULERS as u64 - 1) as usize)
             })
             .collect();
@@ -134,11 +166,11 @@ impl Plan {
     }
 }
 
-fn befall(seed: u64, spot: Spot) -> Vec<Disturbance> {
+fn befall(seed: u64, storm: Storm, spot: Spot) -> Vec<Disturbance> {
     let mut chance = Chance::named(seed, &format!("{spot:?}"));
     let mut found = Vec::new();
     let mut from = chance.between(500, 2 * CALM_MS);
-    while from <= LAST_BEGINS_MS {
+    while from <= storm.last_begins_ms() {
         let (trouble, lasts) = one_of(spot, &mut chance);
         let until = from + lasts.min(LASTS_MAX_MS);
         found.push(Disturbance {
@@ -208,16 +240,18 @@ impl Chance {
 
 #[test]
 fn a_seed_is_one_plan_and_each_disturbance_has_an_end() {
-    let plan = Plan::of(3, 3);
-    assert_eq!(plan, Plan::of(3, 3));
-    assert_ne!(plan, Plan::of(4, 3));
+    let of = |seed| Plan::of(seed, Storm::Short, 3);
+    let plan = of(3);
+    assert_eq!(plan, of(3));
+    assert_ne!(plan, of(4));
     let mut kinds = BTreeMap::new();
     for seed in 0..50 {
-        let plan = Plan::of(seed, 3);
+        let plan = of(seed);
         kinds.extend(plan.counts());
         for one in &plan.disturbances {
             assert!(one.from <= one.until, "{one:?}");
-            let last = Duration::from_millis(LAST_BEGINS_MS + LASTS_MAX_MS);
+            let last_ms = Storm::Short.last_begins_ms() + LASTS_MAX_MS;
+            let last = Duration::from_millis(last_ms);
             assert!(one.until <= last, "{one:?}");
             let others = plan.disturbances.iter().filter(|it| it.spot == one.spot);
             let overlaps = others.filter(|it| it.from <= one.until && one.from <= it.until);

@@ -2,6 +2,7 @@
 //! submission is repeated until a scheduler says that it has the job, under a key that makes it one job.
 
 use crate::BOUND;
+use crate::plan::Storm;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,33 +33,24 @@ const CALL_BOUND: Duration = Duration::from_secs(20);
 
 /// A title to give to a farm.
 pub(crate) struct Title {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     arguments: Vec<String>,
 }
 
 /// Makes the sources in a folder.
-pub(crate) fn titles(place: &Place, sources: &Path, ffmpeg: &Path) -> Result<Vec<Title>> {
+pub(crate) fn titles(place: &Place, storm: Storm, ffmpeg: &Path) -> Result<Vec<Title>> {
+    let sources = place.folder("sources")?;
     let profile = place.join("chaos.toml");
     std::fs::write(&profile, PROFILE)?;
     let text = sources.join("lines.srt");
     std::fs::write(&text, SUBTITLES)?;
 
-    // Open GOPs and B-frames: chunks start at pictures that need their neighbours.
-    let options = ["-x264-params", "open-gop=1:keyint=40:bframes=3"];
-    let long = Clip::seconds(40).size(640, 360).frame_rate("30000/1001");
-    let long = long.silent().options(&options).make(ffmpeg)?;
-    let spoken = Clip::seconds(6).size(426, 240).make(ffmpeg)?;
-    // The index is at the end of the file.
-    let broken = std::fs::read(&spoken)?;
     let file = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let path = sources.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("write {name}"))?;
         Ok(path)
     };
-    let long = file("long.mp4", &std::fs::read(long)?)?;
-    let spoken = file("spoken.mp4", &std::fs::read(spoken)?)?;
-    let broken = file("broken.mp4", &broken[..broken.len() / 2])?;
-    let title = |name: &'static str, source: &Path, more: &[String]| {
+    let title = |name: &str, source: &Path, more: &[String]| {
         let words = [
             "submit",
             "--json",
@@ -71,14 +63,29 @@ pub(crate) fn titles(place: &Place, sources: &Path, ffmpeg: &Path) -> Result<Vec
         arguments.extend(["--profile".to_owned(), profile.to_string_lossy().into()]);
         arguments.extend(more.iter().cloned());
         arguments.push(source.to_string_lossy().into());
+        let name = name.to_owned();
         Title { name, arguments }
     };
+    let spoken = std::fs::read(Clip::seconds(6).size(426, 240).make(ffmpeg)?)?;
+    // The index is at the end of the file.
+    let broken = file("broken.mp4", &spoken[..spoken.len() / 2])?;
+    let spoken = file("spoken.mp4", &spoken)?;
     let text = ["--subtitles".to_owned(), format!("{}:en", text.display())];
-    Ok(vec![
-        title("long", &long, &[]),
+    let mut titles = vec![
         title("spoken", &spoken, &text),
         title("broken", &broken, &[]),
-    ])
+    ];
+    for number in 0..storm.long_titles() {
+        // Open GOPs and B-frames: chunks start at pictures that need their neighbours. Another length
+        // makes another title, of which nothing is found made.
+        let options = ["-x264-params", "open-gop=1:keyint=40:bframes=3"];
+        let clip = Clip::seconds(60 + number).size(640, 360);
+        let clip = clip.frame_rate("30000/1001").silent().options(&options);
+        let name = format!("long-{number}");
+        let source = file(&format!("{name}.mp4"), &std::fs::read(clip.make(ffmpeg)?)?)?;
+        titles.push(title(&name, &source, &[]));
+    }
+    Ok(titles)
 }
 
 /// Gives a title to a farm, at one scheduler after the other. Answers with the job and the number of tries.
