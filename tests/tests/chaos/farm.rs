@@ -24,7 +24,6 @@ const ORPHANS_BOUND: Duration = Duration::from_secs(20);
 
 /// A farm. Its parts are started by the thread that calls, which must live as long as they.
 pub(crate) struct Farm {
-    // Before the parts, so that these go while their way is still there.
     schedulers: Vec<Part>,
     nodes: Vec<Part>,
     redis: Redis,
@@ -60,48 +59,41 @@ impl Farm {
             _runtime: runtime,
         };
         let sources = place.folder("sources")?.to_string_lossy().into_owned();
-        for (number, way) in farm.redis_ways.iter().enumerate() {
-            way.lead_to(End::Socket(farm.redis.socket()));
-            let words = [
-                "scheduler",
-                "--storage",
-                &farm.storage.to_string_lossy(),
-                "--redis",
-                &format!("redis://{}", way.address()),
-                "--source-root",
-                &sources,
-                "--listen",
-                "127.0.0.1:0",
-                "--dashboard",
-                "127.0.0.1:0",
-                "--log",
-                "info",
-            ];
-            let name = format!("scheduler-{number}");
-            let part = Part::new(place, &name, &farm.program, words.map(str::to_owned).into());
+        for number in 0..SCHEDULERS {
+            let part = farm.scheduler(place, number, &sources);
             farm.schedulers.push(part.may_end_before(SERVES));
         }
-        for (number, way) in farm.node_ways.iter().enumerate() {
-            let name = format!("node-{number}");
-            let url = format!("http://{}", way.address());
-            let words = [
-                "node",
-                "--scheduler",
-                &url,
-                "--id",
-                &name,
-                "--slots",
-                "1",
-                "--source-root",
-                &sources,
-                "--log",
-                "info",
-            ];
-            let words = words.map(str::to_owned).into();
-            farm.nodes
-                .push(Part::new(place, &name, &farm.program, words));
+        for number in 0..NODES {
+            let part = farm.node(place, number, &sources);
+            farm.nodes.push(part);
         }
         Ok(farm)
+    }
+
+    fn scheduler(&self, place: &Place, number: usize, sources: &str) -> Part {
+        let way = &self.redis_ways[number];
+        way.lead_to(End::Socket(self.redis.socket()));
+        let (storage, redis) = (
+            self.storage.to_string_lossy(),
+            format!("redis://{}", way.address()),
+        );
+        let mut words = vec!["scheduler", "--storage", &storage, "--redis", &redis];
+        words.extend(["--source-root", sources, "--log", "info"]);
+        words.extend(["--listen", "127.0.0.1:0", "--dashboard", "127.0.0.1:0"]);
+        self.part_of(place, &format!("scheduler-{number}"), &words)
+    }
+
+    fn node(&self, place: &Place, number: usize, sources: &str) -> Part {
+        let (id, way) = (format!("node-{number}"), &self.node_ways[number]);
+        let url = format!("http://{}", way.address());
+        let mut words = vec!["node", "--scheduler", &url, "--id", &id, "--slots", "1"];
+        words.extend(["--source-root", sources, "--log", "info"]);
+        self.part_of(place, &id, &words)
+    }
+
+    fn part_of(&self, place: &Place, name: &str, words: &[&str]) -> Part {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        Part::new(place, name, &self.program, words)
     }
 
     /// Looks after every process, and leads the ways to where the schedulers are now.
@@ -239,7 +231,6 @@ impl Farm {
     pub(crate) fn bury(&mut self) -> Result<()> {
         let parts = self.nodes.iter_mut().chain(&mut self.schedulers);
         for part in parts {
-            part.thaw();
             part.bury()?;
         }
         Ok(())

@@ -38,11 +38,11 @@ impl Storm {
         }
     }
 
-    /// Long titles, which keep the farm busy as long as it is disturbed.
-    pub(crate) const fn long_titles(self) -> u32 {
+    /// Seconds of each long title: they keep the farm busy as long as it is disturbed.
+    pub(crate) const fn long_titles(self) -> &'static [u32] {
         match self {
-            Self::Short => 1,
-            Self::Long => 2,
+            Self::Short => &[40],
+            Self::Long => &[60, 61],
         }
     }
 }

@@ -75,13 +75,13 @@ pub(crate) fn titles(place: &Place, storm: Storm, ffmpeg: &Path) -> Result<Vec<T
         title("spoken", &spoken, &text),
         title("broken", &broken, &[]),
     ];
-    for number in 0..storm.long_titles() {
+    for &seconds in storm.long_titles() {
         // Open GOPs and B-frames: chunks start at pictures that need their neighbours. Another length
         // makes another title, of which nothing is found made.
         let options = ["-x264-params", "open-gop=1:keyint=40:bframes=3"];
-        let clip = Clip::seconds(60 + number).size(640, 360);
+        let clip = Clip::seconds(seconds).size(640, 360);
         let clip = clip.frame_rate("30000/1001").silent().options(&options);
-        let name = format!("long-{number}");
+        let name = format!("long-{seconds}");
         let source = file(&format!("{name}.mp4"), &std::fs::read(clip.make(ffmpeg)?)?)?;
         titles.push(title(&name, &source, &[]));
     }
