@@ -4,6 +4,7 @@
 use crate::{Place, Process, wait_until};
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -126,6 +127,24 @@ impl Redis {
         }
         files.sort();
         Ok(files)
+    }
+
+    /// Runs a script in Lua that returns a text. `redis-cli` is not needed for it.
+    pub fn evaluate(&self, script: &str) -> Result<String> {
+        let mut stream = UnixStream::connect(self.socket()).context("reach redis")?;
+        let length = script.len();
+        write!(
+            stream,
+            "*3\r\n$4\r\nEVAL\r\n${length}\r\n{script}\r\n$1\r\n0\r\n"
+        )
+        .context("ask redis")?;
+        stream.shutdown(Shutdown::Write).context("ask redis")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).context("hear redis")?;
+        let mut rest = &answer[..];
+        let text = next_number(&mut rest, b'$').and_then(|length| rest.get(..length));
+        let text = text.with_context(|| String::from_utf8_lossy(&answer).into_owned())?;
+        Ok(String::from_utf8_lossy(text).into_owned())
     }
 
     /// Removes what a killed server had written: the next start finds nothing.

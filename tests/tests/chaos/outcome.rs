@@ -2,19 +2,28 @@
 //! node did what.
 
 use crate::farm::Farm;
+use crate::ledger::Ledger;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tests::{at, hashes, lines_of_json, read_json};
 
+/// It is raised, and made at first, whenever a store may have lost a job: a submission that is repeated
+/// while the first is between ticket and store is enough.
+const EPOCH: &str = "epoch.json";
+
 /// The end of a farm.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     /// Facts by name: of jobs, of the catalog, of dead chunks, and digests of published files.
     facts: BTreeMap<String, String>,
     /// How often each unit was committed, by title, task and unit.
     pub(crate) commits: BTreeMap<String, u32>,
+    /// Units planned, counted and recorded, by title and task.
+    tasks: BTreeMap<String, [u64; 3]>,
+    /// Files that killed writers had begun. Their names keep readers from taking them for objects.
+    pub(crate) begun: usize,
 }
 
 impl Outcome {
@@ -34,7 +43,9 @@ impl Outcome {
         }
         outcome.take_dead(farm, jobs)?;
         outcome.take_storage(farm.storage())?;
+        outcome.take_objects(farm.storage(), jobs)?;
         outcome.take_commits(farm, jobs)?;
+        outcome.take_ledger(&Ledger::of(farm)?, jobs);
         Ok(outcome)
     }
 
@@ -58,9 +69,7 @@ impl Outcome {
         let dead = farm.ask(0, &["dlq", "list", "--json"])?;
         for chunk in lines_of_json(&dead.context("a farm that answers")?.stdout)? {
             let id = at(&chunk, "/id")?.as_str().unwrap_or_default().to_owned();
-            let id = jobs
-                .iter()
-                .fold(id, |id, (job, title)| id.replace(job, title));
+            let id = named(&id, jobs);
             let attempts = chunk["attempts"].as_array().into_iter().flatten();
             let last = attempts
                 .map(|attempt| &attempt["failure"]["kind"])
@@ -103,6 +112,38 @@ impl Outcome {
         Ok(())
     }
 
+    /// Which objects there are, whatever is in them. Content keys name the place of a text file, so that
+    /// names below `segments` are counted.
+    fn take_objects(&mut self, storage: &Path, jobs: &[(String, String)]) -> Result<()> {
+        let mut made = 0;
+        for path in hashes(storage)?.into_keys() {
+            let is_begun = |(_, mark): (&str, &str)| {
+                !mark.is_empty() && mark.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            if path.rsplit_once('#').is_some_and(is_begun) {
+                self.begun += 1;
+            } else if path.starts_with("segments/") {
+                made += 1;
+            } else if !path.starts_with(".locks/") && path != EPOCH {
+                self.note(&["object", &named(&path, jobs)], &Value::Null);
+            }
+        }
+        self.note(&["object segments"], &Value::from(made));
+        Ok(())
+    }
+
+    /// Units planned, counted and recorded of each task, and what work is left.
+    fn take_ledger(&mut self, ledger: &Ledger, jobs: &[(String, String)]) {
+        for (kind, count) in &ledger.left {
+            self.note(&["left", kind], &Value::from(*count));
+        }
+        for (task, counts) in &ledger.tasks {
+            let task = named(task, jobs);
+            self.note(&["ledger", &task], &Value::from(&counts[..]));
+            self.tasks.insert(task, *counts);
+        }
+    }
+
     /// What Redis wrote down. A commit of a unit that is done already writes nothing.
     fn take_commits(&mut self, farm: &Farm, jobs: &[(String, String)]) -> Result<()> {
         for words in farm.redis().written()? {
@@ -138,6 +179,23 @@ impl Outcome {
         self.commits.values().map(|count| count - 1).sum()
     }
 
+    /// Tasks of published titles of which not as many units were committed as planned, by the count of the
+    /// store, by its records, and by what was written down.
+    pub(crate) fn unbalanced(&self) -> Vec<String> {
+        let is_bad = |(task, [units, counted, recorded]): &(&String, &[u64; 3])| {
+            let prefix = format!("{task} ");
+            let written = self.commits.keys().filter(|it| it.starts_with(&prefix));
+            let title = task.split('/').next().unwrap_or_default();
+            let phase = self.facts.get(&format!("job {title} phase"));
+            let is_published = phase.is_some_and(|phase| phase == "\"published\"");
+            let all = [*counted, *recorded, written.count() as u64];
+            is_published && all != [*units; 3]
+        };
+        let bad = self.tasks.iter().filter(is_bad);
+        bad.map(|(task, counts)| format!("{task}: {counts:?}"))
+            .collect()
+    }
+
     /// Units and files of another outcome that are not in this one.
     pub(crate) fn lost(&self, calm: &Self) -> usize {
         let units = calm
@@ -158,6 +216,13 @@ impl Outcome {
         compare(&self.commits, &calm.commits, &mut found);
         found
     }
+}
+
+/// A text with titles for the ids of their jobs.
+fn named(text: &str, jobs: &[(String, String)]) -> String {
+    let text = text.to_owned();
+    jobs.iter()
+        .fold(text, |text, (job, title)| text.replace(job, title))
 }
 
 fn compare<T: PartialEq + std::fmt::Debug>(

@@ -16,8 +16,10 @@ pub(crate) const SCHEDULERS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storm {
     /// For a check of every change.
-    Short,
+    Brief,
     /// For a search.
+    Short,
+    /// For a search of what takes long to happen.
     Long,
 }
 
@@ -25,14 +27,24 @@ impl Storm {
     /// No disturbance begins later.
     const fn last_begins_ms(self) -> u64 {
         match self {
+            Self::Brief => 7_000,
             Self::Short => 20_000,
             Self::Long => 45_000,
+        }
+    }
+
+    /// Mean of the calm between two disturbances of a place.
+    const fn calm_ms(self) -> u64 {
+        match self {
+            Self::Brief => 3_000,
+            Self::Short | Self::Long => 8_000,
         }
     }
 
     /// By which its test is found.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Brief => "brief_storms",
             Self::Short => "short_storms",
             Self::Long => "long_storms",
         }
@@ -41,6 +53,7 @@ impl Storm {
     /// Seconds of each long title: they keep the farm busy as long as it is disturbed.
     pub(crate) const fn long_titles(self) -> &'static [u32] {
         match self {
+            Self::Brief => &[14],
             Self::Short => &[40],
             Self::Long => &[60, 61],
         }
@@ -52,9 +65,6 @@ const OUTLASTS_A_LEASE_MS: u64 = 7_000;
 
 /// None lasts longer.
 const LASTS_MAX_MS: u64 = 9_000;
-
-/// Mean of the calm between two disturbances of a place.
-const CALM_MS: u64 = 8_000;
 
 /// Somewhere in a farm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +179,7 @@ impl Plan {
 fn befall(seed: u64, storm: Storm, spot: Spot) -> Vec<Disturbance> {
     let mut chance = Chance::named(seed, &format!("{spot:?}"));
     let mut found = Vec::new();
-    let mut from = chance.between(500, 2 * CALM_MS);
+    let mut from = chance.between(500, 2 * storm.calm_ms());
     while from <= storm.last_begins_ms() {
         let (trouble, lasts) = one_of(spot, &mut chance);
         let until = from + lasts.min(LASTS_MAX_MS);
@@ -179,7 +189,7 @@ fn befall(seed: u64, storm: Storm, spot: Spot) -> Vec<Disturbance> {
             from: Duration::from_millis(from),
             until: Duration::from_millis(until),
         });
-        from = until + chance.between(2_000, 2 * CALM_MS);
+        from = until + chance.between(2_000, 2 * storm.calm_ms());
     }
     found
 }
