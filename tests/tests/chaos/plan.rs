@@ -27,7 +27,7 @@ impl Storm {
     /// No disturbance begins later.
     const fn last_begins_ms(self) -> u64 {
         match self {
-            Self::Brief => 7_000,
+            Self::Brief => 5_000,
             Self::Short => 20_000,
             Self::Long => 45_000,
         }
@@ -53,7 +53,7 @@ impl Storm {
     /// Seconds of each long title: they keep the farm busy as long as it is disturbed.
     pub(crate) const fn long_titles(self) -> &'static [u32] {
         match self {
-            Self::Brief => &[14],
+            Self::Brief => &[12],
             Self::Short => &[40],
             Self::Long => &[60, 61],
         }

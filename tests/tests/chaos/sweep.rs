@@ -43,7 +43,7 @@ pub(crate) fn sweep(storm: Storm, usual: u64) -> Result<()> {
         "calm: {units} units, {} files, {elapsed:.1} s",
         calm.files()
     ));
-    ensure!(units >= 30 && calm.files() > 90, "{calm:?}");
+    ensure!(units >= 30 && calm.files() >= 90, "{calm:?}");
     ensure!(
         calm.duplicates() == 0 && calm.unbalanced().is_empty(),
         "{calm:?}"
