@@ -1,6 +1,7 @@
 //! The reaper: leases that ended without a word become failures of their attempts, so that somebody
-//! else takes the work. It is no special process: every replica runs one, and the token decides which
-//! of them is heard.
+//! else takes the work. Not those that ended because the farm was away, so that nobody could renew them:
+//! their holders have the time of a lease to come back. It is no special process: every replica runs one,
+//! and the token decides which of them is heard.
 
 use crate::Result;
 use crate::farm::Farm;
@@ -37,7 +38,7 @@ pub(crate) async fn run(farm: Arc<Farm>, shutdown: CancellationToken) {
 
 /// Ends the leases that have expired; answers how many.
 async fn reap(farm: &Farm) -> Result<usize> {
-    let expired = farm.store().expired(BATCH).await?;
+    let expired = farm.store().expired(BATCH, farm.config.lease_ttl()).await?;
     for lease in &expired {
         end(farm, lease).await?;
     }
@@ -62,7 +63,7 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
     let disposition = retry::decide(failure.kind, tried, rand::random());
     let ended = farm
         .store()
-        .fail(&lease.chunk, lease.token, &failure, disposition)
+        .expire(&lease.chunk, lease.token, &failure, disposition)
         .await?;
     if ended {
         farm.metrics.attempt_failed(failure.kind, &disposition);

@@ -185,8 +185,19 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
             .await
     }
 
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
-        self.tried(self.inner.expired(limit)).await
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
+        self.tried(self.inner.expired(limit, grace)).await
+    }
+
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        self.tried(self.inner.expire(chunk, token, failure, disposition))
+            .await
     }
 
     async fn register(&self, node: &NodeInfo) -> Result<()> {

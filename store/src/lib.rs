@@ -333,8 +333,8 @@ pub trait Store: Send + Sync + 'static {
         record: &UnitRecord,
     ) -> Result<Committed>;
 
-    /// Renews leases and notes a sign of life of the node. A lease whose time is over is lost even if
-    /// nobody noticed yet, so that `fail` for an expired lease never ends one that lives again.
+    /// Renews leases and notes a sign of life of the node. A lease whose time is over lives again unless
+    /// it was ended: whoever was away, its holder or the farm, still has it if it comes back in time.
     async fn renew(
         &self,
         node: &NodeId,
@@ -361,9 +361,20 @@ pub trait Store: Send + Sync + 'static {
         disposition: Disposition,
     ) -> Result<bool>;
 
-    /// Leases that have ended, at most `limit`. They stay until `fail` or `release` is called with
-    /// their token.
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>>;
+    /// Leases whose time is over, at most `limit`. They stay until `expire`, `fail` or `release` is called
+    /// with their token. Where nobody asked for half of `grace`, the store or all schedulers were away and
+    /// no holder could renew: what is over by then is told of when `grace` has passed since. That is so
+    /// at most once in twice `grace`, so those who always ask late hear of everything too.
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>>;
+
+    /// As `fail`, unless the lease was renewed since: then it answers false too.
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool>;
 
     /// Adds or replaces a node. One that drained and was seen within 60 s still drains, also when its
     /// process was restarted meanwhile; any other that registers does not drain: a node that shall work

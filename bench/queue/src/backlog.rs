@@ -36,7 +36,7 @@ pub struct Options {
     pub slots: u32,
     /// Length of the sources in seconds.
     #[arg(long, default_value_t = 30)]
-    pub clip: u32,
+    pub clip_seconds: u32,
 }
 
 impl Options {
@@ -113,7 +113,7 @@ pub async fn measure(options: Options, magpie: &Path, folder: &Path) -> Result<B
     let place = tempfile::tempdir_in(folder)?;
     // One more has a place: the last before the refusals, and then the urgent one.
     let mut farm = Farm::start(magpie, place.path(), Some(options.jobs + 1)).await?;
-    let sources = (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), options.clip));
+    let sources = (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), options.clip_seconds));
     let sources = sources.collect::<Result<Vec<_>>>()?;
     let mut client = farm.client().await?;
     let memory_before = memory(&farm).await?;
@@ -124,7 +124,7 @@ pub async fn measure(options: Options, magpie: &Path, folder: &Path) -> Result<B
     say(&format!("{:?}\n{looks_after:?}", filled.looks));
     let refused = refuse(&mut client, &sources[0]).await?;
     farm.add_node(options.slots)?;
-    let source = farm.test_source("urgent", options.clip)?;
+    let source = farm.test_source("urgent", options.clip_seconds)?;
     let others = &filled.first.ids[..BUSY as usize];
     let urgent = urgent::measure(&mut client, &source, others).await?;
     say(&urgent.line());

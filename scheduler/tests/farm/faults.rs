@@ -156,8 +156,18 @@ impl Store for Faulty {
     ) -> Result<bool> {
         through!(self, fail(chunk, token, failure, disposition))
     }
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
-        through!(self, expired(limit))
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
+        through!(self, expired(limit, grace))
+    }
+
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        through!(self, expire(chunk, token, failure, disposition))
     }
     async fn register(&self, node: &NodeInfo) -> Result<()> {
         through!(self, register(node))

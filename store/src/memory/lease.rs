@@ -11,6 +11,29 @@ use model::task::{TaskState, Token};
 use model::{ChunkId, Failure, NodeId};
 use std::time::Duration;
 
+/// Who looks for ended leases, and what that spares.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// When somebody looked last.
+    looked_ms: u64,
+    /// When somebody looked last after a long time in which nobody did.
+    back_ms: u64,
+}
+
+impl Watch {
+    /// Notes a look; leases that ended by the answered time are spared.
+    fn look(&mut self, grace_ms: u64, now_ms: u64) -> u64 {
+        let away_ms = now_ms.saturating_sub(self.looked_ms);
+        let again_ms = self.back_ms.saturating_add(grace_ms.saturating_mul(2));
+        if away_ms > grace_ms / 2 && now_ms >= again_ms {
+            self.back_ms = now_ms;
+        }
+        self.looked_ms = now_ms;
+        let is_spared = now_ms < self.back_ms.saturating_add(grace_ms);
+        if is_spared { self.back_ms } else { 0 }
+    }
+}
+
 impl State {
     pub(super) fn renew(
         &mut self,
@@ -25,7 +48,7 @@ impl State {
         let until = now_ms.saturating_add(milliseconds(ttl));
         let renewed = leases.iter().map(|(id, token)| {
             let record = self.chunk_mut(id);
-            let held = record.filter(|record| record.is_held_by(*token, now_ms));
+            let held = record.filter(|record| record.is_leased_by(*token));
             let Some(lease) = held.and_then(|record| record.chunk.lease.as_mut()) else {
                 return Renewed::Lost;
             };
@@ -100,16 +123,37 @@ impl State {
         true
     }
 
-    pub(super) fn expired(&self, limit: u32, now_ms: u64) -> Vec<Expired> {
-        let ended = self.leases.up_to(now_ms, limit as usize).into_iter();
-        let expired = ended.filter_map(|(_, id)| {
-            let chunk = &self.chunk(&id)?.chunk;
+    /// As [`Self::fail`], for a lease whose time is over.
+    pub(super) fn expire(
+        &mut self,
+        id: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+        now_ms: u64,
+    ) -> bool {
+        let lease = self
+            .chunk(id)
+            .and_then(|record| record.chunk.lease.as_ref());
+        lease.is_some_and(|lease| lease.expires_at_ms <= now_ms)
+            && self.fail(id, token, failure, disposition, now_ms)
+    }
+
+    pub(super) fn expired(&mut self, limit: u32, grace: Duration, now_ms: u64) -> Vec<Expired> {
+        let spared_ms = self.watch.look(milliseconds(grace), now_ms);
+        let ended = self
+            .leases
+            .iter()
+            .filter(|(ends_ms, _)| *ends_ms > spared_ms);
+        let ended = ended.take_while(|(ends_ms, _)| *ends_ms <= now_ms);
+        let expired = ended.take(limit as usize).filter_map(|(_, id)| {
+            let chunk = &self.chunk(id)?.chunk;
             let lease = chunk.lease.as_ref()?;
             Some(Expired {
                 token: lease.token,
                 node: lease.node.clone(),
                 attempts: chunk.attempts,
-                chunk: id,
+                chunk: id.clone(),
             })
         });
         expired.collect()

@@ -135,8 +135,18 @@ impl Store for MemoryStore {
         Ok(self.with(|state, now| state.fail(chunk, token, failure, disposition, now)))
     }
 
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
-        Ok(self.with(|state, now| state.expired(limit, now)))
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        Ok(self.with(|state, now| state.expire(chunk, token, failure, disposition, now)))
+    }
+
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
+        Ok(self.with(|state, now| state.expired(limit, grace, now)))
     }
 
     async fn register(&self, node: &NodeInfo) -> Result<()> {

@@ -132,16 +132,10 @@ impl ChunkRecord {
         self.free() > 0 && !self.chunk.claimed.is_empty()
     }
 
-    /// Whether `token` is that of its lease, ended by time or not.
+    /// Whether `token` is that of its lease, whose time may be over.
     pub(super) fn is_leased_by(&self, token: Token) -> bool {
         let lease = self.chunk.lease.as_ref();
         lease.is_some_and(|lease| lease.token == token)
-    }
-
-    /// Whether `token` is that of its lease and the lease has not ended.
-    pub(super) fn is_held_by(&self, token: Token, now_ms: u64) -> bool {
-        let lease = self.chunk.lease.as_ref();
-        lease.is_some_and(|lease| lease.token == token && lease.expires_at_ms > now_ms)
     }
 
     pub(super) fn grant(&mut self, lease: Lease, pace: u64, moved: Moved) {

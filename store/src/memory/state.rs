@@ -2,6 +2,7 @@
 //! itself: after a chunk's record changed, `index` derives its entries from the record.
 
 use super::costs::Costs;
+use super::lease::Watch;
 use super::ordered::Ordered;
 use super::outbox::Receiver;
 use super::queue::{Queue, Tenant};
@@ -40,6 +41,8 @@ pub(super) struct State {
     pub(super) rich: BTreeMap<String, Ordered<ChunkId>>,
     /// Held chunks by the end of their lease.
     pub(super) leases: Ordered<ChunkId>,
+    /// Who looks for ended leases.
+    pub(super) watch: Watch,
     /// Dead chunks by time of death.
     pub(super) dead: Ordered<ChunkId>,
     pub(super) holders: BTreeMap<ChunkId, NodeId>,

@@ -139,7 +139,7 @@ impl State {
 
     pub(super) fn claim(&mut self, id: &ChunkId, token: Token, now_ms: u64) -> Result<Claim> {
         let record = self.chunk(id);
-        let Some(record) = record.filter(|record| record.is_held_by(token, now_ms)) else {
+        let Some(record) = record.filter(|record| record.is_leased_by(token)) else {
             return Ok(Claim::Lost);
         };
         if record.free() == 0 {
@@ -198,7 +198,7 @@ impl State {
             return Ok(Committed::Conflict);
         }
         let is_held = |record: &ChunkRecord| {
-            record.is_held_by(commit.token, now_ms) && record.chunk.claimed.contains(&unit)
+            record.is_leased_by(commit.token) && record.chunk.claimed.contains(&unit)
         };
         let held = task.chunks.get(&id.number).is_some_and(is_held);
         let owner = if held {

@@ -15,6 +15,8 @@ local key = {
   epoch = tag .. 'epoch', level = tag .. 'level', grants = tag .. 'grants', accepted = tag .. 'accepted',
   -- string: which run of the server was looked at for what it may have lost
   lapse = tag .. 'lapse',
+  -- string: when ended leases were asked for last, and up to which end they were spared last
+  reaped = tag .. 'reaped',
   -- hash: work of queued and held chunks: queued, units, micros
   totals = tag .. 'totals',
   -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when

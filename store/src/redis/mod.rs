@@ -9,6 +9,7 @@ mod address;
 mod connection;
 mod keys;
 mod lapses;
+mod lease_end;
 mod link;
 mod listing;
 mod operations;

@@ -1,18 +1,19 @@
 //! The operations: each hands its arguments to its script and reads the answer.
 
 use super::RedisStore;
+use super::lease_end::Ends;
 use super::wire::{self, Fields, TaskAnswer};
 use crate::clock::milliseconds;
 use crate::error::Result;
 use crate::outbox::{NOTICES_MAX, RECEIVER_NOTICES_MAX, TENANT_NOTICES_MAX};
 use crate::rules::{
-    self, CLAIMS_MAX, COST_CLASSES_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, FAILURES_MAX,
-    HUNGRY_MS, LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, MOVE_MICROS_MAX, NODE_SILENCE_MS,
-    OLDEST_TURN, PACE_STEPS, PACE_USUAL, PACES, SUMMONS_MS,
+    self, CLAIMS_MAX, COST_CLASSES_MAX, DRAIN_KEPT_MS, ELSEWHERE_MS, EPOCH_VERSIONS, HUNGRY_MS,
+    LEAD_SECONDS, LOOK_MAX, LOSSES_KEPT_MS, MOVE_MICROS_MAX, NODE_SILENCE_MS, OLDEST_TURN,
+    PACE_STEPS, PACE_USUAL, PACES, SUMMONS_MS,
 };
 use crate::{
-    AT_HAND_MAX, Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses,
-    Notice, Posted, QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
+    AT_HAND_MAX, Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Losses, Notice,
+    Posted, QueueDepth, Renewed, Share, Steal, Store, Submitted, WEIGHT_MAX, Want,
 };
 use async_trait::async_trait;
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
@@ -296,44 +297,23 @@ impl Store for RedisStore {
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        let (what, delay, counts, elsewhere) = match disposition {
-            Disposition::Dead => ("dead", Duration::ZERO, Counts::Attempt, false),
-            Disposition::Retry {
-                delay,
-                counts,
-                elsewhere,
-            } => ("retry", delay, counts, elsewhere),
-        };
-        let count = match counts {
-            Counts::Nothing => "",
-            Counts::Attempt => "attempts",
-            Counts::Room => "room_attempts",
-        };
-        run!(
-            self,
-            fail,
-            chunk,
-            wire::token_text(token),
-            wire::json(failure),
-            what,
-            bounded_ms(delay),
-            count,
-            u8::from(elsewhere),
-            FAILURES_MAX,
-        )
+        self.end(chunk, token, failure, disposition, Ends::AtOnce)
+            .await
     }
 
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
-        let ended: Vec<(String, String, String, u32)> = run!(self, expired, limit)?;
-        let expired = ended.into_iter().map(|(chunk, token, node, attempts)| {
-            Ok(Expired {
-                chunk: wire::parse("leases", &chunk)?,
-                token: wire::token(&token)?,
-                node: wire::parse("leases", &node)?,
-                attempts,
-            })
-        });
-        expired.collect()
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
+        self.ended(limit, grace).await
+    }
+
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        self.end(chunk, token, failure, disposition, Ends::IfOver)
+            .await
     }
 
     async fn register(&self, node: &NodeInfo) -> Result<()> {
@@ -490,6 +470,6 @@ fn grant(granted: Granted) -> Result<Grant> {
     })
 }
 
-fn bounded_ms(duration: Duration) -> u64 {
+pub(super) fn bounded_ms(duration: Duration) -> u64 {
     milliseconds(duration).min(DURATION_MS_MAX)
 }

@@ -134,7 +134,7 @@ pub(super) async fn a_caller_that_repeats_gets_through_a_broken_connection(f: &F
             } else {
                 f.pass(TTL).await;
             }
-            for ended in again!(store.expired(10)) {
+            for ended in again!(store.expired(10, Duration::ZERO)) {
                 let why = failure("lease ended");
                 again!(store.fail(&ended.chunk, ended.token, &why, retry(Duration::ZERO)));
             }
@@ -320,7 +320,12 @@ impl<'a> Farm<'a> {
     }
 
     async fn reap(&mut self) {
-        for ended in self.store.expired(4).await.unwrap_or_default() {
+        for ended in self
+            .store
+            .expired(4, Duration::ZERO)
+            .await
+            .unwrap_or_default()
+        {
             let failure = failure("lease ended");
             let _: Result<bool> = self
                 .store

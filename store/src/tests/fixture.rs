@@ -8,7 +8,7 @@ use crate::{Advance, Counts, Disposition, Steal, Store, Submitted, Want};
 use model::job::{NewJob, Phase, Urgency};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, UnitRecord};
-use model::{Failure, FailureKind, JobId, NodeId, TaskId, TaskName};
+use model::{ChunkId, Failure, FailureKind, JobId, NodeId, TaskId, TaskName};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +189,21 @@ impl Fixture {
         let failure = failure("it broke");
         self.store
             .fail(&grant.chunk, grant.token, &failure, disposition)
+            .await
+            .unwrap()
+    }
+
+    /// The chunks whose leases are over.
+    pub(super) async fn expired(&self, grace: Duration) -> Vec<ChunkId> {
+        let expired = self.store.expired(10, grace).await.unwrap();
+        expired.into_iter().map(|lease| lease.chunk).collect()
+    }
+
+    /// Ends a lease whose time is over.
+    pub(super) async fn expire(&self, grant: &Grant) -> bool {
+        let failure = failure("it ended");
+        self.store
+            .expire(&grant.chunk, grant.token, &failure, retry(Duration::ZERO))
             .await
             .unwrap()
     }

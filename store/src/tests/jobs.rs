@@ -155,7 +155,7 @@ pub(super) async fn a_final_phase_empties_the_queue_and_ends_leases(f: &Fixture)
         .await
         .unwrap();
     assert_eq!(renewed, [crate::Renewed::Lost]);
-    assert_eq!(f.store.expired(10).await.unwrap(), []);
+    assert_eq!(f.store.expired(10, Duration::ZERO).await.unwrap(), []);
     assert_eq!(f.store.depth().await.unwrap(), crate::QueueDepth::default());
     assert_eq!(
         f.store.dead().await.unwrap(),

@@ -16,7 +16,7 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
     let leases = [(kept.chunk.clone(), kept.token)];
     let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
     assert_eq!(renewed, [Renewed::Held]);
-    assert_eq!(f.store.expired(10).await.unwrap(), []);
+    assert_eq!(f.store.expired(10, Duration::ZERO).await.unwrap(), []);
     f.pass(TTL / 2 + SECOND).await;
     let ended = Expired {
         chunk: left.chunk.clone(),
@@ -24,10 +24,10 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
         node: node("n1"),
         attempts: 0,
     };
-    let first = f.store.expired(10).await.unwrap();
+    let first = f.store.expired(10, Duration::ZERO).await.unwrap();
     assert_eq!(first, std::slice::from_ref(&ended));
     assert_eq!(
-        f.store.expired(10).await.unwrap(),
+        f.store.expired(10, Duration::ZERO).await.unwrap(),
         [ended],
         "it stays until it is failed"
     );
@@ -35,18 +35,61 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
         (left.chunk.clone(), left.token),
         (kept.chunk.clone(), kept.token),
     ];
+    assert!(!f.expire(&kept).await, "it is not over");
+    assert!(f.expire(&left).await);
+    assert!(!f.expire(&left).await, "it was ended before");
     let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
     assert_eq!(renewed, [Renewed::Lost, Renewed::Held]);
     assert_eq!(f.claim(&left).await, Claim::Lost);
     assert_eq!(f.commit(&left, 4).await, Committed::Adopted);
-    assert!(f.fail(&left, retry(Duration::ZERO)).await);
-    assert!(!f.fail(&left, retry(Duration::ZERO)).await);
-    assert_eq!(f.store.expired(10).await.unwrap(), []);
+    assert_eq!(f.store.expired(10, Duration::ZERO).await.unwrap(), []);
     let again = f.take("n2").await.unwrap();
     assert_eq!(
         (again.attempts, f.work_off(&again).await),
         (1, vec![5, 6, 7])
     );
+}
+
+pub(super) async fn a_lease_that_nobody_ended_lives_on_with_its_holder(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    let held = f.take("n1").await.unwrap();
+    f.pass(TTL + SECOND).await;
+    assert_eq!(f.expired(Duration::ZERO).await.len(), 1);
+    assert_eq!(f.claim(&held).await, Claim::Unit(0));
+    assert_eq!(f.commit(&held, 0).await, Committed::Accepted);
+    let leases = [(held.chunk.clone(), held.token)];
+    let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+    assert_eq!(renewed, [Renewed::Held]);
+    assert!(!f.expire(&held).await, "it was found before it was renewed");
+    assert_eq!(f.work_off(&held).await, [1, 2, 3]);
+}
+
+pub(super) async fn holders_have_time_to_come_back_after_the_farm_was_away(f: &Fixture) {
+    let grace = TTL;
+    f.submit("j1", 50, &[encode("j1", &[0..1, 1..2, 2..3])])
+        .await;
+    assert!(f.expired(grace).await.is_empty());
+    f.pass(3 * grace).await;
+    let gone = f.take("n1").await.unwrap();
+    f.pass(TTL + SECOND).await;
+    assert!(f.expired(grace).await.is_empty(), "nobody could renew");
+    let late = f.take("n2").await.unwrap();
+    let back = f.take("n3").await.unwrap();
+    for _ in 0..2 {
+        f.pass(grace / 3).await;
+        assert!(f.expired(grace).await.is_empty());
+    }
+    let leases = [(back.chunk.clone(), back.token)];
+    f.store.renew(&node("n3"), TTL, &leases).await.unwrap();
+    f.pass(grace / 3 + SECOND).await;
+    let ended = [gone.chunk, late.chunk];
+    assert_eq!(f.expired(grace).await, ended, "the grace is over");
+    // Who always asks late is told of everything too.
+    f.pass(2 * grace).await;
+    assert!(f.expired(grace).await.is_empty());
+    f.pass(grace + SECOND).await;
+    let ended = [ended.as_slice(), &[back.chunk]].concat();
+    assert_eq!(f.expired(grace).await, ended);
 }
 
 pub(super) async fn the_end_of_a_job_tells_who_lost_its_leases(f: &Fixture) {
@@ -105,8 +148,8 @@ pub(super) async fn the_limit_of_expired_leases_holds(f: &Fixture) {
         f.take("n1").await.unwrap();
     }
     f.pass(TTL + SECOND).await;
-    assert_eq!(f.store.expired(2).await.unwrap().len(), 2);
-    assert_eq!(f.store.expired(10).await.unwrap().len(), 3);
+    assert_eq!(f.store.expired(2, Duration::ZERO).await.unwrap().len(), 2);
+    assert_eq!(f.store.expired(10, Duration::ZERO).await.unwrap().len(), 3);
 }
 
 pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {

@@ -142,7 +142,7 @@ impl Life<'_> {
                 self.f.fail(&grant, disposition).await;
             }
             Event::Expire => {
-                for lease in store.expired(100).await.unwrap() {
+                for lease in store.expired(100, Duration::ZERO).await.unwrap() {
                     let why = super::fixture::failure("lease ended");
                     let ended = store.fail(&lease.chunk, lease.token, &why, retry(Duration::ZERO));
                     assert!(ended.await.unwrap());

@@ -213,7 +213,7 @@ impl Memory {
     }
 
     pub(super) fn claimed(&mut self, chunk: &ChunkId, token: Token, claim: Claim) {
-        let alive = self.is_alive(chunk, token);
+        let current = self.is_current(chunk, token);
         let Claim::Unit(unit) = claim else {
             let lost = claim == Claim::Lost;
             self.counts.lost += u64::from(lost);
@@ -224,6 +224,7 @@ impl Memory {
                 .holders
                 .get(chunk)
                 .is_some_and(|held| held.claimed.is_empty());
+            let alive = self.is_alive(chunk, token);
             self.hold(!(lost && alive) || finished || whole, || {
                 format!("a live lease of {chunk} is said to be lost")
             });
@@ -233,7 +234,7 @@ impl Memory {
         if let (Some(tenant), Some(task)) = (self.tenants.get(job), self.tasks.get(&chunk.task)) {
             *self.served.entry(tenant.clone()).or_default() += task.unit_seconds;
         }
-        self.hold(alive, || {
+        self.hold(current, || {
             format!("a stale token claimed unit {unit} of {chunk}")
         });
         let done = self
@@ -254,7 +255,7 @@ impl Memory {
         self.hold(!elsewhere, || {
             format!("unit {unit} of {chunk} is claimed by two")
         });
-        if let Some(held) = self.holders.get_mut(chunk).filter(|_| alive) {
+        if let Some(held) = self.holders.get_mut(chunk).filter(|_| current) {
             held.claimed.insert(unit);
             let many = held.claimed.len() > 2;
             self.hold(!many, || {
@@ -276,7 +277,7 @@ impl Memory {
             .and_then(|done| done.get(&unit))
             .cloned();
         let ended = self.has_ended(&chunk.task.job);
-        let alive = self.is_alive(chunk, token);
+        let current = self.is_current(chunk, token);
         let claims = self
             .holders
             .get(chunk)
@@ -292,7 +293,7 @@ impl Memory {
                 self.hold(!ended, || {
                     format!("a commit to {chunk} changed a job that ended")
                 });
-                self.hold(!accepted || (alive && claims), || {
+                self.hold(!accepted || (current && claims), || {
                     format!("a stale commit of unit {unit} of {chunk} was accepted")
                 });
                 if accepted {

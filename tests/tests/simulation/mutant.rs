@@ -8,7 +8,7 @@ use model::{ChunkId, JobId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Result, Store, Want};
+use store::{Counts, Disposition, Result, Store, Want};
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) enum Mutant {
     ForgetsExpired,
     /// Leases do not end.
     NeverExpires,
+    /// A lease ends that was renewed after it was found to be over.
+    EndsTheRenewed,
     /// Leases end long before their time.
     ExpiresEarly,
     /// Good bytes of a holder that was late are thrown away.
@@ -114,6 +116,39 @@ impl MutantStore {
         let tasks = self.inner.tasks(&id.task.job).await?;
         let mut chunks = tasks.into_iter().flat_map(|task| task.chunks);
         Ok(chunks.find(|known| known.id == *id))
+    }
+
+    /// What becomes of a failed chunk.
+    fn twisted(&self, disposition: Disposition) -> Disposition {
+        match (self.mutant, disposition) {
+            (Mutant::IgnoresTheBound, Disposition::Dead) => Disposition::Retry {
+                delay: Duration::ZERO,
+                counts: Counts::Attempt,
+                elsewhere: false,
+            },
+            (Mutant::BuriesAtOnce, Disposition::Retry { .. }) => Disposition::Dead,
+            (
+                Mutant::IgnoresDelays,
+                Disposition::Retry {
+                    counts, elsewhere, ..
+                },
+            ) => Disposition::Retry {
+                delay: Duration::ZERO,
+                counts,
+                elsewhere,
+            },
+            (
+                Mutant::ForgetsAttempts,
+                Disposition::Retry {
+                    delay, elsewhere, ..
+                },
+            ) => Disposition::Retry {
+                delay,
+                counts: Counts::Nothing,
+                elsewhere,
+            },
+            (_, disposition) => disposition,
+        }
     }
 
     /// The token of the chunk's holder for one of these mutants, else the token itself.

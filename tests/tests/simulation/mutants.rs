@@ -41,6 +41,11 @@ fn a_store_that_renews_the_lease_of_another_is_noticed() {
 }
 
 #[test]
+fn a_store_that_ends_a_lease_that_was_renewed_is_noticed() {
+    assert_noticed(Mutant::EndsTheRenewed, "was renewed and expired");
+}
+
+#[test]
 fn a_store_that_ends_the_lease_of_another_is_noticed() {
     assert_noticed(Mutant::FailsOthers, "a stale failure ended a lease");
 }

@@ -16,19 +16,17 @@ pub(crate) fn start(world: &Rc<World>, replica: u32) {
     world.executor.spawn(FARM, async move {
         loop {
             farm.executor.sleep_ms(pause_ms).await;
-            let expired = farm.store.expired(BATCH);
+            let expired = farm.store.expired(BATCH, farm.shape.lease_ttl());
             for lease in &expired {
                 // Another replica, or the holder itself, may be faster.
-                farm.executor.sleep_ms(random.between(0, 5)).await;
+                farm.executor.sleep_ms(random.between(0, 50)).await;
                 let failure = Failure::new(FailureKind::NodeFault, "lease", "ended without a word");
                 let tried = Tried {
                     attempts: lease.attempts,
                     room: 0,
                 };
                 let disposition = retry::decide(failure.kind, tried, random.bits());
-                let ended = farm
-                    .store
-                    .fail(&lease.chunk, lease.token, &failure, disposition);
+                let ended = farm.store.expire(lease, &failure, disposition);
                 farm.store
                     .hold(ended.is_ok(), || format!("{} cannot be ended", lease.chunk));
             }

@@ -296,8 +296,8 @@ impl Witness {
                 memory.counts.lost += 1;
                 continue;
             }
-            let alive = memory.is_alive(chunk, *token);
-            memory.hold(alive, || {
+            let current = memory.is_current(chunk, *token);
+            memory.hold(current, || {
                 format!("a lease of {chunk} that had ended was renewed")
             });
             if let Some(held) = memory.holders.get_mut(chunk) {
@@ -349,9 +349,37 @@ impl Witness {
         Ok(failed)
     }
 
-    pub(crate) fn expired(&self, limit: u32) -> Vec<Expired> {
+    /// As `fail`, for the reaper.
+    pub(crate) fn expire(
+        &self,
+        lease: &Expired,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
         self.count_call();
-        let expired = at_once(self.inner.expired(limit)).unwrap_or_default();
+        let (chunk, token) = (&lease.chunk, lease.token);
+        let ended = at_once(self.inner.expire(chunk, token, failure, disposition))?;
+        let mut memory = self.memory();
+        memory.log(&("expire", chunk, token.counter, disposition, ended));
+        if ended {
+            let current = memory.is_current(chunk, token);
+            memory.hold(current, || {
+                format!("a stale failure ended a lease of {chunk}")
+            });
+            let alive = memory.is_alive(chunk, token);
+            memory.hold(!alive, || {
+                format!("the lease of {chunk} was renewed and expired")
+            });
+            memory.failed(chunk, failure.kind, disposition);
+        }
+        drop(memory);
+        self.look(&chunk.task.job);
+        Ok(ended)
+    }
+
+    pub(crate) fn expired(&self, limit: u32, grace: Duration) -> Vec<Expired> {
+        self.count_call();
+        let expired = at_once(self.inner.expired(limit, grace)).unwrap_or_default();
         let mut memory = self.memory();
         for lease in &expired {
             memory.counts.expired += 1;

@@ -84,7 +84,7 @@ local function is_wanted()
   return at and at + ARGV[8] > now and tonumber(room) >= chunk.bytes and may_grant(job_of(chunk.id))
 end
 
-if not is_held(chunk, ARGV[2], now) then return 'lost' end
+if not is_leased(chunk, ARGV[2]) then return 'lost' end
 if free_units(chunk) == 0 then return 'drained' end
 if #chunk.claimed >= tonumber(ARGV[3]) then
   return conflict(ARGV[1], 'as many units are claimed as may be at a time')

@@ -103,7 +103,7 @@ end
 if known[2] and known[2] ~= ARGV[5] then return 'conflict' end
 
 local chunk = load_chunk(id)
-local held = is_held(chunk, ARGV[2], now) and claims(chunk)
+local held = is_leased(chunk, ARGV[2]) and claims(chunk)
 if not held then chunk = owner_of() end
 redis.call('HSET', key.units(task), unit, ARGV[4] .. '\n' .. ARGV[6])
 redis.call('HSET', key.task(task), 'config', ARGV[5])

@@ -3,7 +3,7 @@ local now, renewed = now_ms(), {}
 see(ARGV[1], now)
 for at = 3, #ARGV, 2 do
   local chunk = load_chunk(ARGV[at])
-  local held = is_held(chunk, ARGV[at + 1], now)
+  local held = is_leased(chunk, ARGV[at + 1])
   if held then
     redis.call('HSET', key.chunk(chunk.id), 'expires', now + ARGV[2])
     redis.call('ZADD', key.leases, now + ARGV[2], chunk.id)

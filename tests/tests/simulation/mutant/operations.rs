@@ -9,7 +9,7 @@ use model::work::WorkPage;
 use model::{ChunkId, Failure, JobId, NodeId, TenantId};
 use std::time::Duration;
 use store::{
-    Advance, Attention, Counts, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
+    Advance, Attention, DeadChunk, Delivery, Disposition, Expired, Losses, Notice, Posted,
     QueueDepth, Renewed, Result, Share, Store, Submitted, Want,
 };
 
@@ -196,40 +196,26 @@ impl Store for MutantStore {
         disposition: Disposition,
     ) -> Result<bool> {
         let token = self.obeyed(Mutant::FailsOthers, chunk, token).await?;
-        let disposition = match (self.mutant, disposition) {
-            (Mutant::IgnoresTheBound, Disposition::Dead) => Disposition::Retry {
-                delay: Duration::ZERO,
-                counts: Counts::Attempt,
-                elsewhere: false,
-            },
-            (Mutant::BuriesAtOnce, Disposition::Retry { .. }) => Disposition::Dead,
-            (
-                Mutant::IgnoresDelays,
-                Disposition::Retry {
-                    counts, elsewhere, ..
-                },
-            ) => Disposition::Retry {
-                delay: Duration::ZERO,
-                counts,
-                elsewhere,
-            },
-            (
-                Mutant::ForgetsAttempts,
-                Disposition::Retry {
-                    delay, elsewhere, ..
-                },
-            ) => Disposition::Retry {
-                delay,
-                counts: Counts::Nothing,
-                elsewhere,
-            },
-            (_, disposition) => disposition,
-        };
+        let disposition = self.twisted(disposition);
         self.inner.fail(chunk, token, failure, disposition).await
     }
 
-    async fn expired(&self, limit: u32) -> Result<Vec<Expired>> {
-        let mut expired = self.inner.expired(limit).await?;
+    async fn expire(
+        &self,
+        chunk: &ChunkId,
+        token: Token,
+        failure: &Failure,
+        disposition: Disposition,
+    ) -> Result<bool> {
+        let disposition = self.twisted(disposition);
+        if self.mutant == Mutant::EndsTheRenewed {
+            return self.inner.fail(chunk, token, failure, disposition).await;
+        }
+        self.inner.expire(chunk, token, failure, disposition).await
+    }
+
+    async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
+        let mut expired = self.inner.expired(limit, grace).await?;
         let hidden = self.state().hidden.clone();
         expired.retain(|lease| {
             self.mutant != Mutant::ForgetsExpired && !hidden.contains(&lease.chunk)

@@ -120,10 +120,6 @@ local function is_leased(chunk, token)
   return chunk and chunk.standing == 'held' and chunk.token == token
 end
 
-local function is_held(chunk, token, now)
-  return is_leased(chunk, token) and chunk.expires > now
-end
-
 local function remove_chunk(chunk)
   leave(chunk)
   add_weights()
