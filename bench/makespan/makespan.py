@@ -29,23 +29,29 @@ rungs = [{ short_edge = 540, crf_centi = 2300, maxrate_bps = 6_000_000 }]
 [qc]
 freeze = { action = "pass", seconds = 20.0 }
 """
-# Still, moving, and noisy pictures: from 0.2 to 5 times the mean.
+# Still, moving, and noisy pictures: from 0.2 to 5 times the mean. A pass through them has 18 segments.
 SCENES = [
-    ("smptehdbars=size=960x540:rate=25", "null", 60),
-    ("testsrc2=size=960x540:rate=25", "null", 60),
-    ("mandelbrot=size=960x540:rate=25", "null", 40),
-    ("testsrc2=size=960x540:rate=25", "noise=alls=40:allf=t", 20),
+    ("smptehdbars=size=960x540:rate=25", "null", 12),
+    ("testsrc2=size=960x540:rate=25", "null", 12),
+    ("mandelbrot=size=960x540:rate=25", "null", 8),
+    ("testsrc2=size=960x540:rate=25", "noise=alls=40:allf=t", 4),
 ]
+# How long each scene is, in passes, and how often they follow each other.
+TITLES = {
+    "90 segments, the longest last": (5, 1),
+    "180 segments, the longest last": (10, 1),
+    "180 segments, the longest spread": (1, 10),
+}
 
 
-def title(path):
-    """A title of 90 segments of 2 s, of which the last tenth takes longest."""
+def make_title(path, passes, rounds):
+    """A title in which one segment in nine takes four times the mean."""
     inputs, graph = [], ""
-    for at, (scene, change, seconds) in enumerate(SCENES):
-        inputs += ["-f", "lavfi", "-t", str(seconds), "-i", scene]
+    for at, (scene, change, seconds) in enumerate(SCENES * rounds):
+        inputs += ["-f", "lavfi", "-t", str(seconds * passes), "-i", scene]
         graph += f"[{at}:v]{change},format=yuv420p[s{at}];"
-    joined = "".join(f"[s{at}]" for at in range(len(SCENES)))
-    graph += f"{joined}concat=n={len(SCENES)}:v=1[out]"
+    count = len(SCENES) * rounds
+    graph += "".join(f"[s{at}]" for at in range(count)) + f"concat=n={count}:v=1[out]"
     encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "50"]
     command = ["ffmpeg", "-nostdin", "-y", "-loglevel", "error", *inputs]
     command += ["-filter_complex", graph, "-map", "[out]", *encoder, str(path)]
@@ -153,22 +159,25 @@ def main():
     args.work = args.work.absolute()
     args.work.mkdir()
     magpie = str(pathlib.Path(args.magpie).absolute())
-    source = args.work / "skewed.mp4"
-    title(source)
     results = []
-    for run in range(args.runs):
-        for nodes in (1, args.nodes):
-            result = farm(magpie, source, args.work / f"{run}-{nodes}", nodes)
+    for number, (name, (passes, rounds)) in enumerate(TITLES.items()):
+        source = args.work / f"title-{number}.mp4"
+        make_title(source, passes, rounds)
+        for run in range(args.runs):
+            alone, many = [
+                farm(magpie, source, args.work / f"{number}-{run}-{nodes}", nodes)
+                for nodes in (1, args.nodes)
+            ]
+            result = {
+                "title": name,
+                "makespan_over_work_of_one_node": round(many["makespan_s"] * args.nodes / alone["makespan_s"], 4),
+                "makespan_over_own_processor_time": round(many["makespan_s"] * args.nodes / many["cpu_s"], 4),
+                "tail_s": many["tail_s"],
+                "longest_segment_s": alone["longest_gap_s"],
+                "runs": [alone, many],
+            }
             results.append(result)
             print(json.dumps(result), flush=True)
-    alone = [one for one in results if one["nodes"] == 1]
-    together = [one for one in results if one["nodes"] != 1]
-    for one, many in zip(alone, together):
-        work = one["makespan_s"] / args.nodes
-        ratio = many["makespan_s"] / work
-        print(f"makespan {ratio:.3f} of the work of one node over {args.nodes}, "
-              f"tail {many['tail_s']} s, longest segment {one['longest_gap_s']} s, "
-              f"mean {one['mean_gap_s']} s, busy {many['busy_share']}")
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -64,7 +64,12 @@ impl From<&TaskRecord> for Strip {
             units_done: task.units_done,
             cells: fold(&cells(task)),
             held: held.collect(),
-            attempts: task.chunks.iter().map(|c| c.attempts).max().unwrap_or(0),
+            attempts: task
+                .chunks
+                .iter()
+                .map(|c| c.attempts + c.silent_attempts)
+                .max()
+                .unwrap_or(0),
             failure: task.failure.clone(),
         }
     }

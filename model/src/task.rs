@@ -131,11 +131,14 @@ pub struct Chunk {
     pub end: u32,
     /// Units that are claimed and not committed.
     pub claimed: Vec<u32>,
-    /// Failed attempts that counted, waits for room left out.
+    /// Failed attempts that counted, but for those below.
     pub attempts: u32,
     /// Attempts that ended because there was no room.
     #[serde(default)]
     pub room_attempts: u32,
+    /// Attempts that ended without a word from the node.
+    #[serde(default)]
+    pub silent_attempts: u32,
     /// Not offered before, in milliseconds since 1970.
     pub not_before_ms: u64,
     /// Node on which the last attempt failed; others are preferred.

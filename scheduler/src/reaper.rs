@@ -57,10 +57,10 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
         message,
     );
     let tried = Tried {
-        attempts: lease.attempts,
-        room: 0,
+        silent: lease.silent_attempts,
+        ..Tried::default()
     };
-    let disposition = retry::decide(failure.kind, tried, rand::random());
+    let disposition = retry::decide_silent(tried, rand::random());
     let ended = farm
         .store()
         .expire(&lease.chunk, lease.token, &failure, disposition)
@@ -68,7 +68,7 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
     if ended {
         farm.metrics.attempt_failed(failure.kind, &disposition);
         let (chunk, node_id) = (&lease.chunk, &lease.node);
-        warn!(%chunk, %node_id, attempts = lease.attempts, ?disposition, "lease expired");
+        warn!(%chunk, %node_id, attempts = lease.silent_attempts, ?disposition, "lease expired");
     }
     Ok(())
 }

@@ -90,6 +90,8 @@ pub enum Counts {
     Attempt,
     /// [`model::task::Chunk::room_attempts`].
     Room,
+    /// [`model::task::Chunk::silent_attempts`].
+    Silent,
 }
 
 /// State of a lease that a node asked to renew.
@@ -119,8 +121,8 @@ pub struct Expired {
     pub token: Token,
     /// Who held it.
     pub node: NodeId,
-    /// Attempts that had failed before this one, waits for room left out.
-    pub attempts: u32,
+    /// [`model::task::Chunk::silent_attempts`] before this one.
+    pub silent_attempts: u32,
 }
 
 /// A chunk that rests until a person acts.

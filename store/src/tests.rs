@@ -118,7 +118,7 @@ contract! {
         the_limit_of_expired_leases_holds,
         the_end_of_a_job_tells_who_lost_its_leases,
         attempts_count_where_the_policy_says_so,
-        waits_for_room_are_counted_by_themselves,
+        failures_waits_and_silences_are_counted_apart,
         work_of_the_holder_sets_the_attempts_back,
         a_dead_chunk_rests_until_its_job_is_revived,
         a_late_commit_can_empty_the_dlq,

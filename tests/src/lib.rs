@@ -33,6 +33,6 @@ pub use place::{Place, free_address};
 pub use process::Process;
 pub use redis::Redis;
 pub use sentinels::Sentinels;
-pub use title::{Published, Title, listed, published};
+pub use title::{Published, Title, listed, published, wait_for_the_end, wait_for_units};
 pub use tool::{require, skip};
 pub use wait::wait_until;

@@ -1,7 +1,7 @@
 //! A title of many short segments, and what a calm run makes of it: what a farm that was disturbed must
 //! make of it too.
 
-use crate::{Clip, Farm, Magpie, Place, at, hashes, lines_of_json};
+use crate::{Clip, Farm, Magpie, Place, at, hashes, lines_of_json, wait_until};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::cell::OnceCell;
@@ -115,4 +115,23 @@ pub fn listed(farm: &Farm, job: &str) -> Result<Option<Value>> {
     }
     let jobs = lines_of_json(&listed.stdout)?;
     Ok(jobs.into_iter().find(|one| one["id"] == job))
+}
+
+/// Waits until a job has so many units done; answers how many. It must not be published by then.
+pub fn wait_for_units(farm: &Farm, job: &str, least: u64) -> Result<u64> {
+    wait_until("more units", BOUND, || {
+        let Some(job) = listed(farm, job)? else {
+            return Ok(None);
+        };
+        ensure!(job["phase"] != "published", "it was too fast");
+        let done = at(&job, "/units_done")?.as_u64().unwrap_or_default();
+        Ok((done >= least).then_some(done))
+    })
+}
+
+/// Waits until a job is published.
+pub fn wait_for_the_end(farm: &Farm, job: &str) -> Result<()> {
+    let watched = farm.call(&["watch", job, "--json"])?.finish(BOUND)?;
+    ensure!(watched.code == Some(0), "{watched:?}");
+    Ok(())
 }

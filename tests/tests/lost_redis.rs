@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
-use tests::{Farm, Place, Redis, Title, at, listed, published, require, wait_until};
+use tests::{
+    Farm, Place, Redis, Title, at, listed, published, require, wait_for_the_end, wait_for_units,
+    wait_until,
+};
 
 const BOUND: Duration = Duration::from_secs(600);
 
@@ -20,23 +23,6 @@ fn start(place: &Place, program: &Path) -> Result<(Farm, Redis)> {
         farm.add_node(&["--slots", "1"])?;
     }
     Ok((farm, redis))
-}
-
-fn wait_for_units(farm: &Farm, job: &str, least: u64) -> Result<u64> {
-    wait_until("more units", BOUND, || {
-        let Some(job) = listed(farm, job)? else {
-            return Ok(None);
-        };
-        ensure!(job["phase"] != "published", "it was too fast");
-        let done = at(&job, "/units_done")?.as_u64().unwrap_or_default();
-        Ok((done >= least).then_some(done))
-    })
-}
-
-fn wait_for_the_end(farm: &Farm, job: &str) -> Result<()> {
-    let watched = farm.call(&["watch", job, "--json"])?.finish(BOUND)?;
-    ensure!(watched.code == Some(0), "{watched:?}");
-    Ok(())
 }
 
 /// Each commit of a segment of a job that Redis wrote down: task and unit, and the record. A commit of a

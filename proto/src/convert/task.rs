@@ -231,7 +231,7 @@ impl From<&Chunk> for v1::ChunkStatus {
             next: chunk.next,
             end: chunk.end,
             claimed: chunk.claimed.clone(),
-            attempts: chunk.attempts,
+            attempts: chunk.attempts + chunk.silent_attempts,
             node: chunk
                 .lease
                 .as_ref()

@@ -83,6 +83,7 @@ impl NodeApi {
         Ok(known.map_or_else(Tried::default, |known| Tried {
             attempts: known.attempts,
             room: known.room_attempts,
+            silent: known.silent_attempts,
         }))
     }
 }

@@ -276,7 +276,7 @@ impl State {
             for record in task.chunks.values_mut() {
                 if matches!(record.standing, Standing::Dead { .. }) {
                     record.standing = Standing::Parked;
-                    (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
+                    record.forget_attempts();
                     record.chunk.not_before_ms = 0;
                     record.chunk.avoid = None;
                     record.last = None;
@@ -405,6 +405,7 @@ fn new_chunk(task: &TaskId, number: u32, range: std::ops::Range<u32>) -> Chunk {
         claimed: Vec::new(),
         attempts: 0,
         room_attempts: 0,
+        silent_attempts: 0,
         not_before_ms: 0,
         avoid: None,
         last_failure: None,

@@ -152,7 +152,7 @@ impl State {
             Some(Expired {
                 token: lease.token,
                 node: lease.node.clone(),
-                attempts: chunk.attempts,
+                silent_attempts: chunk.silent_attempts,
                 chunk: id.clone(),
             })
         });

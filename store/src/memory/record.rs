@@ -203,6 +203,12 @@ impl ChunkRecord {
         self.standing = standing;
     }
 
+    /// What went wrong before no longer counts.
+    pub(super) fn forget_attempts(&mut self) {
+        let chunk = &mut self.chunk;
+        (chunk.attempts, chunk.room_attempts, chunk.silent_attempts) = (0, 0, 0);
+    }
+
     /// Ends the lease with a failure.
     pub(super) fn fail(&mut self, attempt: DeadAttempt, disposition: Disposition, now_ms: u64) {
         let node = attempt.node.clone();
@@ -224,6 +230,7 @@ impl ChunkRecord {
                     Counts::Nothing => {}
                     Counts::Attempt => self.chunk.attempts += 1,
                     Counts::Room => self.chunk.room_attempts += 1,
+                    Counts::Silent => self.chunk.silent_attempts += 1,
                 }
                 self.chunk.avoid = elsewhere.then_some(node);
                 let delay_ms = crate::clock::milliseconds(delay);
@@ -254,6 +261,7 @@ impl ChunkRecord {
             claimed: Vec::new(),
             attempts: self.chunk.attempts,
             room_attempts: self.chunk.room_attempts,
+            silent_attempts: self.chunk.silent_attempts,
             not_before_ms: 0,
             avoid: None,
             last_failure: self.chunk.last_failure.clone(),

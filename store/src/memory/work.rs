@@ -214,7 +214,7 @@ impl State {
         let elapsed_ms = rules::elapsed_ms(commit.record);
         let learns = self.costs.learn(&task.cost_class, elapsed_ms, now_ms);
         if let Some(record) = task.chunks.get_mut(&id.number).filter(|_| held) {
-            (record.chunk.attempts, record.chunk.room_attempts) = (0, 0);
+            record.forget_attempts();
             let moved = record.moved.take();
             record.worked_at_ms = now_ms;
             if learns {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub(super) const FRAGMENT: &str = r"
 -- The number changes when keys come to mean something else: then a cell starts empty, and is rebuilt
 -- from storage like a lost one.
-local tag = KEYS[1] .. ':3:'
+local tag = KEYS[1] .. ':4:'
 local key = {
   -- strings: epoch of new tokens; what the tenant granted last had been served; counters of grants and
   -- accepted jobs

@@ -41,6 +41,7 @@ impl RedisStore {
             Counts::Nothing => "",
             Counts::Attempt => "attempts",
             Counts::Room => "room_attempts",
+            Counts::Silent => "silent_attempts",
         };
         let arguments = [
             chunk.to_string(),
@@ -61,14 +62,16 @@ impl RedisStore {
         let arguments = [limit.to_string(), bounded_ms(grace).to_string()];
         let run = self.connection.run(&self.scripts.expired, &arguments);
         let ended: Vec<(String, String, String, u32)> = run.await?;
-        let expired = ended.into_iter().map(|(chunk, token, node, attempts)| {
-            Ok(Expired {
-                chunk: wire::parse("leases", &chunk)?,
-                token: wire::token(&token)?,
-                node: wire::parse("leases", &node)?,
-                attempts,
-            })
-        });
+        let expired = ended
+            .into_iter()
+            .map(|(chunk, token, node, silent_attempts)| {
+                Ok(Expired {
+                    chunk: wire::parse("leases", &chunk)?,
+                    token: wire::token(&token)?,
+                    node: wire::parse("leases", &node)?,
+                    silent_attempts,
+                })
+            });
         expired.collect()
     }
 }

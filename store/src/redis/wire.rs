@@ -236,6 +236,7 @@ fn chunk((id, fields): &(String, Fields)) -> Result<Chunk> {
             .collect::<Result<_>>()?,
         attempts: field(fields, "attempts")?,
         room_attempts: field(fields, "room_attempts")?,
+        silent_attempts: field(fields, "silent_attempts")?,
         not_before_ms: field(fields, "not_before")?,
         avoid: optional(fields, "avoid")?,
         last_failure: attempts(text(fields, "failures")?)?

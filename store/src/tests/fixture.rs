@@ -78,7 +78,7 @@ impl Fixture {
         let mut connection = Self::connection(server).await;
         let mut command = redis::cmd("HSET");
         command
-            .arg(format!("{{magpie:{CELL}}}:3:{key}"))
+            .arg(format!("{{magpie:{CELL}}}:4:{key}"))
             .arg(field)
             .arg("nonsense");
         let _: u64 = command.query_async(&mut connection).await.unwrap();
@@ -92,7 +92,7 @@ impl Fixture {
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("DEL");
-                command.arg(format!("{{magpie:{CELL}}}:3:notices:{receiver}"));
+                command.arg(format!("{{magpie:{CELL}}}:4:notices:{receiver}"));
                 let lost: u64 = command.query_async(&mut connection).await.unwrap();
                 assert_eq!(lost, 1);
             }
@@ -112,7 +112,7 @@ impl Fixture {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("INCRBY");
                 command
-                    .arg(format!("{{magpie:{CELL}}}:3:clock"))
+                    .arg(format!("{{magpie:{CELL}}}:4:clock"))
                     .arg(time.as_millis() as u64);
                 let _: u64 = command.query_async(&mut connection).await.unwrap();
             }

@@ -4,7 +4,7 @@ use super::fixture::{Fixture, SECOND, TTL, elsewhere, encode, failure, node, ret
 use crate::{Counts, Disposition, Error, Expired, Renewed};
 use model::NodeId;
 use model::job::Phase;
-use model::task::{Claim, Committed, TaskKind, TaskState};
+use model::task::{Chunk, Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
 
 pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
@@ -22,7 +22,7 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
         chunk: left.chunk.clone(),
         token: left.token,
         node: node("n1"),
-        attempts: 0,
+        silent_attempts: 0,
     };
     let first = f.store.expired(10, Duration::ZERO).await.unwrap();
     assert_eq!(first, std::slice::from_ref(&ended));
@@ -175,43 +175,52 @@ pub(super) async fn attempts_count_where_the_policy_says_so(f: &Fixture) {
     assert_eq!(f.task(&id, "video-v").await.state, TaskState::Open);
 }
 
-pub(super) async fn waits_for_room_are_counted_by_themselves(f: &Fixture) {
+pub(super) async fn failures_waits_and_silences_are_counted_apart(f: &Fixture) {
     let id = f.submit("j1", 50, &[run("j1", 8)]).await;
-    let counts = async || {
+    let met = async || {
         let chunks = f.task(&id, "video-v").await.chunks;
-        let counts = chunks.iter().map(|c| (c.attempts, c.room_attempts));
-        counts.collect::<Vec<_>>()
+        let met = |c: &Chunk| [c.attempts, c.room_attempts, c.silent_attempts];
+        chunks.iter().map(met).collect::<Vec<_>>()
     };
-    let no_room = Disposition::Retry {
+    let counts = |counts| Disposition::Retry {
         delay: Duration::ZERO,
-        counts: Counts::Room,
+        counts,
         elsewhere: false,
     };
     for _ in 0..2 {
-        f.fail(&f.take("n1").await.unwrap(), no_room).await;
+        f.fail(&f.take("n1").await.unwrap(), counts(Counts::Room))
+            .await;
     }
-    assert_eq!(counts().await, [(0, 2)]);
-    f.fail(&f.take("n1").await.unwrap(), retry(Duration::ZERO))
+    assert_eq!(met().await, [[0, 2, 0]]);
+    for _ in 0..3 {
+        f.fail(&f.take("n1").await.unwrap(), counts(Counts::Silent))
+            .await;
+    }
+    f.fail(&f.take("n1").await.unwrap(), counts(Counts::Attempt))
         .await;
-    assert_eq!(counts().await, [(1, 2)]);
+    assert_eq!(met().await, [[1, 2, 3]]);
     let victim = f.take("n1").await.unwrap();
     assert_eq!(
         (victim.attempts, f.claim(&victim).await),
         (1, Claim::Unit(0))
     );
     let half = f.steal("n2").await.unwrap();
-    assert_eq!(counts().await, [(1, 2); 2], "a split forgets neither");
+    assert_eq!(met().await, [[1, 2, 3]; 2], "a split forgets none");
+    f.pass(TTL).await;
+    let silent = f.store.expired(10, Duration::ZERO).await.unwrap();
+    let silent = silent.iter().map(|lease| lease.silent_attempts);
+    assert_eq!(silent.collect::<Vec<_>>(), [3, 3]);
     f.commit(&victim, 0).await;
-    assert_eq!(counts().await, [(0, 0), (1, 2)], "work sets both back");
+    assert_eq!(met().await, [[0; 3], [1, 2, 3]], "work sets all back");
     f.fail(&half, Disposition::Dead).await;
     f.step(&id, Phase::Probing, Phase::Failed, vec![]).await;
     f.store.revive(&id).await.unwrap();
-    assert_eq!(counts().await, [(0, 0); 2], "and so does a revival");
+    assert_eq!(met().await, [[0; 3]; 2], "and so does a revival");
     let both = [f.take("n1").await.unwrap(), f.take("n1").await.unwrap()];
     for grant in &both {
-        f.fail(grant, no_room).await;
+        f.fail(grant, counts(Counts::Room)).await;
     }
-    assert_eq!(counts().await, [(0, 1); 2]);
+    assert_eq!(met().await, [[0, 1, 0]; 2]);
 }
 
 pub(super) async fn work_of_the_holder_sets_the_attempts_back(f: &Fixture) {

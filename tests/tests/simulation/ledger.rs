@@ -81,7 +81,8 @@ fn chunks(memory: &mut Memory, task: &TaskRecord) {
         }
         let tried = memory.tried(&chunk.id);
         memory.hold(
-            (chunk.attempts, chunk.room_attempts) == (tried.attempts, tried.room),
+            (chunk.attempts, chunk.room_attempts, chunk.silent_attempts)
+                == (tried.attempts, tried.room, tried.silent),
             || format!("{chunk:?} met {tried:?}"),
         );
         if let Some(lease) = &chunk.lease {

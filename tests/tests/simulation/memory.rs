@@ -4,7 +4,7 @@ use super::random::Fnv;
 use model::job::Phase;
 use model::task::{Claim, Committed, Grant, NewTask, Token};
 use model::{ChunkId, FailureKind, JobId, NodeId, TaskId, TenantId};
-use scheduler::policy::retry::{ATTEMPTS_MAX, ROOM_ATTEMPTS_MAX, Tried};
+use scheduler::policy::retry::{ATTEMPTS_MAX, ROOM_ATTEMPTS_MAX, SILENT_ATTEMPTS_MAX, Tried};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hasher;
@@ -120,19 +120,34 @@ impl Memory {
     /// Notes a failure that ended a lease. What may pass is given up after as many attempts as the policy
     /// says and not before.
     pub(super) fn failed(&mut self, chunk: &ChunkId, kind: FailureKind, disposition: Disposition) {
+        let tried = self.tried(chunk);
+        let early = match kind {
+            FailureKind::Exhausted => tried.room + 1 < ROOM_ATTEMPTS_MAX,
+            FailureKind::Bug | FailureKind::BadInput => false,
+            _ => tried.attempts + 1 < ATTEMPTS_MAX,
+        };
+        self.hold(disposition != Disposition::Dead || !early, || {
+            format!("{chunk} is given up for {kind} after {tried:?}")
+        });
+        self.ended(chunk, disposition);
+    }
+
+    /// Notes that a lease ended without a word.
+    pub(super) fn fell_silent(&mut self, chunk: &ChunkId, disposition: Disposition) {
+        let tried = self.tried(chunk);
+        let early = tried.silent + 1 < SILENT_ATTEMPTS_MAX;
+        self.hold(disposition != Disposition::Dead || !early, || {
+            format!("{chunk} is given up silently after {tried:?}")
+        });
+        self.ended(chunk, disposition);
+    }
+
+    fn ended(&mut self, chunk: &ChunkId, disposition: Disposition) {
         self.counts.failed += 1;
         self.holders.remove(chunk);
         let mut tried = self.tried(chunk);
         match disposition {
             Disposition::Dead => {
-                let early = match kind {
-                    FailureKind::Exhausted => tried.room + 1 < ROOM_ATTEMPTS_MAX,
-                    FailureKind::Bug | FailureKind::BadInput => false,
-                    _ => tried.attempts + 1 < ATTEMPTS_MAX,
-                };
-                self.hold(!early, || {
-                    format!("{chunk} is given up for {kind} after {tried:?}")
-                });
                 tried.attempts += 1;
                 self.counts.buried += 1;
                 self.buried.insert(chunk.clone());
@@ -142,6 +157,7 @@ impl Memory {
                 self.not_before_ms.insert(chunk.clone(), at_ms);
                 tried.attempts += u32::from(counts == CountsAs::Attempt);
                 tried.room += u32::from(counts == CountsAs::Room);
+                tried.silent += u32::from(counts == CountsAs::Silent);
             }
         }
         self.tried.insert(chunk.clone(), tried);

@@ -22,10 +22,10 @@ pub(crate) fn start(world: &Rc<World>, replica: u32) {
                 farm.executor.sleep_ms(random.between(0, 50)).await;
                 let failure = Failure::new(FailureKind::NodeFault, "lease", "ended without a word");
                 let tried = Tried {
-                    attempts: lease.attempts,
-                    room: 0,
+                    silent: lease.silent_attempts,
+                    ..Tried::default()
                 };
-                let disposition = retry::decide(failure.kind, tried, random.bits());
+                let disposition = retry::decide_silent(tried, random.bits());
                 let ended = farm.store.expire(lease, &failure, disposition);
                 farm.store
                     .hold(ended.is_ok(), || format!("{} cannot be ended", lease.chunk));

@@ -92,6 +92,7 @@ fn tried(world: &World, chunk: &ChunkId) -> Tried {
     known.map_or_else(Tried::default, |known| Tried {
         attempts: known.attempts,
         room: known.room_attempts,
+        silent: known.silent_attempts,
     })
 }
 

@@ -370,7 +370,7 @@ impl Witness {
             memory.hold(!alive, || {
                 format!("the lease of {chunk} was renewed and expired")
             });
-            memory.failed(chunk, failure.kind, disposition);
+            memory.fell_silent(chunk, disposition);
         }
         drop(memory);
         self.look(&chunk.task.job);

@@ -33,6 +33,7 @@ fn chunk(start: u32, end: u32, committed: &BTreeSet<u32>) -> ChunkRecord {
             claimed: Vec::new(),
             attempts: 2,
             room_attempts: 0,
+            silent_attempts: 0,
             not_before_ms: 0,
             avoid: None,
             last_failure: None,

@@ -113,7 +113,7 @@ redis.call('HSET', key.job(job), 'changed', now)
 local learns, class_micros = learn(known[3])
 local micros
 if held then
-  chunk.attempts, chunk.room_attempts = 0, 0
+  chunk.attempts, chunk.room_attempts, chunk.silent_attempts = 0, 0, 0
   if learns then
     micros = learned_of(chunk, class_micros)
     if chunk.granted > 0 then learn_move(chunk) end

@@ -14,7 +14,7 @@ for _, task in ipairs(redis.call('LRANGE', key.tasks(id), 0, -1)) do
   for _, chunk_id in ipairs(chunk_ids(task)) do
     local chunk = load_chunk(chunk_id)
     if chunk.standing == 'dead' then
-      chunk.attempts, chunk.room_attempts = 0, 0
+      chunk.attempts, chunk.room_attempts, chunk.silent_attempts = 0, 0, 0
       chunk.not_before, chunk.avoid, chunk.last = 0, '', ''
       stand(chunk, 'parked', now)
     end

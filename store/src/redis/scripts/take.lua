@@ -126,7 +126,8 @@ local function split(id, taken)
   local number = redis.call('HINCRBY', key.task(task), 'numbers', 1) - 1
   local half = {
     id = task .. '#' .. number, next = border, stop = victim.stop, left = taken, claimed = {},
-    attempts = victim.attempts, room_attempts = victim.room_attempts, not_before = 0, avoid = '',
+    attempts = victim.attempts, room_attempts = victim.room_attempts,
+    silent_attempts = victim.silent_attempts, not_before = 0, avoid = '',
     from = id, place = victim.place, bytes = victim.bytes,
     dead_at = 0, failures = victim.failures, builds = victim.builds, micros = victim.micros,
     last = '', worked = 0,

@@ -2,7 +2,7 @@
 -- `leave`, change the record, `enter`.
 
 local CHUNK_NUMBERS = {
-  'next', 'stop', 'left', 'attempts', 'room_attempts', 'not_before', 'expires', 'place', 'dead_at',
+  'next', 'stop', 'left', 'attempts', 'room_attempts', 'silent_attempts', 'not_before', 'expires', 'place', 'dead_at',
   'micros', 'bytes', 'begun', 'pace', 'granted', 'worked',
 }
 
@@ -22,7 +22,7 @@ local function save_chunk(chunk)
   redis.call('HSET', key.chunk(chunk.id),
     'next', chunk.next, 'stop', chunk.stop, 'left', chunk.left,
     'claimed', table.concat(chunk.claimed, ','), 'attempts', chunk.attempts,
-    'room_attempts', chunk.room_attempts,
+    'room_attempts', chunk.room_attempts, 'silent_attempts', chunk.silent_attempts,
     'not_before', chunk.not_before, 'avoid', chunk.avoid, 'node', chunk.node,
     'token', chunk.token, 'expires', chunk.expires, 'from', chunk.from, 'place', chunk.place,
     'standing', chunk.standing, 'dead_at', chunk.dead_at, 'failures', chunk.failures,

@@ -37,7 +37,7 @@ local function add_chunks(new, standing, now)
     redis.call('ZADD', key.chunks(new.id), number, number)
     enter({
       id = new.id .. '#' .. number, next = range[1], stop = range[2],
-      left = range[2] - range[1], claimed = {}, attempts = 0, room_attempts = 0,
+      left = range[2] - range[1], claimed = {}, attempts = 0, room_attempts = 0, silent_attempts = 0,
       not_before = 0, avoid = '', node = '', token = '', expires = 0, from = '',
       standing = standing, dead_at = 0,
       place = order + number, begun = 0, pace = 0, granted = 0, worked = 0, warm = 0, last = '',
