@@ -201,7 +201,7 @@ pub struct Grant {
     pub units: Range<u32>,
     /// The token for claims and commits.
     pub token: Token,
-    /// Failed attempts so far, waits for room left out.
+    /// Attempts so far that failed or ended without a word, waits for room left out.
     pub attempts: u32,
     /// Trace of the job, may be empty.
     pub traceparent: String,

@@ -107,7 +107,7 @@ impl State {
             kind: task.kind.clone(),
             units: record.chunk.next..record.chunk.end,
             token,
-            attempts: record.chunk.attempts,
+            attempts: record.chunk.attempts + record.chunk.silent_attempts,
             traceparent: job.record.traceparent.clone(),
         };
         self.index(id, now_ms);

@@ -202,7 +202,7 @@ pub(super) async fn failures_waits_and_silences_are_counted_apart(f: &Fixture) {
     let victim = f.take("n1").await.unwrap();
     assert_eq!(
         (victim.attempts, f.claim(&victim).await),
-        (1, Claim::Unit(0))
+        (4, Claim::Unit(0))
     );
     let half = f.steal("n2").await.unwrap();
     assert_eq!(met().await, [[1, 2, 3]; 2], "a split forgets none");

@@ -201,7 +201,7 @@ impl Memory {
         let ended = self.has_ended(&chunk.task.job);
         self.hold(!ended, || format!("{chunk} of a job that ended is granted"));
         let tried = self.tried(chunk);
-        self.hold(grant.attempts == tried.attempts, || {
+        self.hold(grant.attempts == tried.attempts + tried.silent, || {
             format!(
                 "{chunk} is granted after {}, it met {tried:?}",
                 grant.attempts

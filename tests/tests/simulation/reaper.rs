@@ -8,6 +8,9 @@ use std::rc::Rc;
 /// Leases ended in one round.
 const BATCH: u32 = 256;
 
+/// How often a reaper is held up between its look and what it does.
+const HELD_UP: f64 = 0.2;
+
 /// Starts the reaper of a replica.
 pub(crate) fn start(world: &Rc<World>, replica: u32) {
     let random = world.random(&format!("reaper {replica}"));
@@ -18,8 +21,10 @@ pub(crate) fn start(world: &Rc<World>, replica: u32) {
             farm.executor.sleep_ms(pause_ms).await;
             let expired = farm.store.expired(BATCH, farm.shape.lease_ttl());
             for lease in &expired {
-                // Another replica, or the holder itself, may be faster.
-                farm.executor.sleep_ms(random.between(0, 50)).await;
+                // Another replica, or the holder itself, may be faster, most of all where this one is
+                // held up.
+                let most_ms = if random.strikes(HELD_UP) { 3_000 } else { 5 };
+                farm.executor.sleep_ms(random.between(0, most_ms)).await;
                 let failure = Failure::new(FailureKind::NodeFault, "lease", "ended without a word");
                 let tried = Tried {
                     silent: lease.silent_attempts,

@@ -150,7 +150,7 @@ local function grant(chunk)
   local task = task_of(chunk.id)
   return {
     chunk.id, redis.call('HGET', key.task(task), 'kind'), chunk.next, chunk.stop, epoch, counter,
-    chunk.attempts, redis.call('HGET', key.job(job_of(task)), 'traceparent'),
+    chunk.attempts + chunk.silent_attempts, redis.call('HGET', key.job(job_of(task)), 'traceparent'),
   }
 end
 
