@@ -1,5 +1,5 @@
 //! The farm is away for longer than a lease while nodes work: Redis does not answer, or no scheduler does.
-//! Nodes go on, and when the farm is back they have what they had.
+//! When it is back, nodes have a moment to come back too, and then have what they had.
 
 use anyhow::{Result, ensure};
 use std::thread::sleep;
@@ -8,6 +8,9 @@ use tests::{Farm, Place, Redis, Title, published, require, wait_for_the_end, wai
 
 /// Longer than a lease, which is three heartbeats of two seconds.
 const OUTAGE: Duration = Duration::from_secs(8);
+
+/// How much later than the farm its nodes are back: enough for the reaper to look for ended leases.
+const LATER: Duration = Duration::from_secs(2);
 
 /// Runs a title through a farm that is away in the middle of it; no attempt may fail by that.
 fn costs_no_attempt(away: impl FnOnce(&mut Farm, &Redis) -> Result<()>) -> Result<()> {
@@ -19,12 +22,20 @@ fn costs_no_attempt(away: impl FnOnce(&mut Farm, &Redis) -> Result<()>) -> Resul
     let calm = title.calm(&place)?;
     let redis = Redis::start(&program, &place)?;
     let mut farm = Farm::start_with(&place, &redis)?;
-    for _ in 0..2 {
-        farm.add_node(&["--slots", "1"])?;
-    }
+    let nodes = [
+        farm.add_node(&["--slots", "1"])?,
+        farm.add_node(&["--slots", "1"])?,
+    ];
     let job = title.submit(&farm, "clip")?;
     wait_for_units(&farm, &job, 5)?;
+    for node in &nodes {
+        farm.node(node)?.freeze()?;
+    }
     away(&mut farm, &redis)?;
+    sleep(LATER);
+    for node in &nodes {
+        farm.node(node)?.thaw()?;
+    }
     wait_for_the_end(&farm, &job)?;
     assert_eq!(calm, published(farm.storage(), "clip")?);
     let written = redis.written()?;
