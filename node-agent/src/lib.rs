@@ -16,6 +16,8 @@ pub mod worker;
 mod agent;
 mod notify;
 
+mod spot;
+
 mod tasks;
 mod transfer;
 #[cfg(debug_assertions)]
@@ -26,3 +28,4 @@ pub use config::{Config, CpuLevel, Limits, Sandbox};
 pub use error::{Error, Result};
 pub use inventory::{ladders_for, node_info, slots_for};
 pub use sandbox::WorkerProgram;
+pub use spot::{Cloud, SpotNotice};

@@ -229,7 +229,12 @@ impl Farm {
         self.add(arguments, |node| node)
     }
 
-    /// The same for a node that sees a disk.
+    /// Starts one more node, which is not waited for.
+    pub fn start_node(&self, id: &str, arguments: &[&str]) -> Result<Process> {
+        self.layout.node(&self.urls(), id, arguments)?.start()
+    }
+
+    /// As [`Self::add_node`], for a node that sees a disk.
     pub fn add_node_inside(&mut self, disk: &Disk, arguments: &[&str]) -> Result<String> {
         self.add(arguments, |node| disk.inside(node))
     }

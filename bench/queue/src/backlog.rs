@@ -113,7 +113,8 @@ pub async fn measure(options: Options, magpie: &Path, folder: &Path) -> Result<B
     let place = tempfile::tempdir_in(folder)?;
     // One more has a place: the last before the refusals, and then the urgent one.
     let mut farm = Farm::start(magpie, place.path(), Some(options.jobs + 1)).await?;
-    let sources = (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), options.clip_seconds));
+    let sources =
+        (0..BUSY).map(|number| farm.test_source(&format!("busy-{number}"), options.clip_seconds));
     let sources = sources.collect::<Result<Vec<_>>>()?;
     let mut client = farm.client().await?;
     let memory_before = memory(&farm).await?;

@@ -42,7 +42,7 @@ async fn a_full_farm_refuses_and_an_urgent_job_starts_behind_a_queue() {
         jobs: 64,
         at_once: 4,
         slots: 2,
-        clip: 12,
+        clip_seconds: 12,
     };
     let found = backlog::measure(options, &magpie, folder.path()).await;
     let found = found.unwrap();

@@ -6,7 +6,7 @@ use crate::farm::signals;
 use crate::printer::Printer;
 use clap::ValueEnum;
 use model::NodeId;
-use node_agent::{Agent, Config, Event, Sandbox};
+use node_agent::{Agent, Cloud, Config, Event, Sandbox, SpotNotice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use storage::SourceRoots;
@@ -66,6 +66,23 @@ pub struct Args {
         value_name = "ROOT"
     )]
     source_roots: Vec<String>,
+    /// Asks the metadata service of this cloud whether it takes the host away, and ends in time.
+    #[arg(long, env = "MAGPIE_SPOT", value_name = "CLOUD")]
+    spot: Option<SpotArg>,
+    /// Where that service is, if not at its usual address.
+    #[arg(long, env = "MAGPIE_SPOT_URL", value_name = "URL", requires = "spot")]
+    spot_url: Option<String>,
+}
+
+/// `--spot`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpotArg {
+    /// Amazon EC2.
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+    /// Google Compute Engine.
+    Gcp,
 }
 
 /// Works until it is told to end.
@@ -89,8 +106,23 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         is_ready: AtomicBool::new(false),
     };
     let agent = agent.with_observer(Arc::new(move |event: Event| teller.tell(&event)));
-    agent.run(signals::drain_then_kill()?).await?;
+    let shutdown = signals::drain_then_kill()?;
+    if let Some(spot) = args.spot {
+        let notice = SpotNotice::of(spot.cloud(), args.spot_url.as_deref())?;
+        notice.heed(shutdown.clone()).await;
+    }
+    agent.run(shutdown).await?;
     Ok(Exit::Success)
+}
+
+impl SpotArg {
+    fn cloud(self) -> Cloud {
+        match self {
+            Self::Aws => Cloud::Aws,
+            Self::Azure => Cloud::Azure,
+            Self::Gcp => Cloud::Gcp,
+        }
+    }
 }
 
 impl WorkerArgs {
