@@ -41,7 +41,9 @@ impl Browser {
             .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-dev-shm-usage", "--no-first-run", "--mute-audio"])
             .arg("--remote-debugging-pipe")
-            .arg(format!("--user-data-dir={}", place.path().display()));
+            .arg(format!("--user-data-dir={}", place.path().display()))
+            // It leaves folders there when it is killed.
+            .env("TMPDIR", place.path());
         let mut child = bound(call)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
