@@ -259,7 +259,7 @@ pub trait Store: Send + Sync + 'static {
     /// the same step: blocked until all of `after` are done, else their chunks are queued. A final
     /// phase takes the job's chunks out of the queue and ends their leases, of which `losses` tells. A
     /// repetition finds another phase and answers false, or changes nothing where `from` equals `to`.
-    /// [`Error::Conflict`] when it leads out of a final phase, which only `revive` does, and when a
+    /// [`Error::Conflict`] when no step may lead so ([`Phase::leads_to`]), wherever the job is, and when a
     /// task is not of this job or its chunks do not cover its units.
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
 

@@ -58,15 +58,9 @@ impl State {
         if job.record.phase != step.from {
             return Ok(false);
         }
-        if step.from.is_final() && !step.to.is_final() {
-            return Err(Error::Conflict {
-                id: id.to_string(),
-                reason: format!("{} is final, only a revival leads out of it", step.from),
-            });
-        }
         let before = job.record.clone();
         job.record.phase = step.to;
-        if step.to == Phase::Failed && step.from != Phase::Failed {
+        if step.to == Phase::Failed {
             job.record.failed_in = Some(step.from);
         }
         if let Some(failure) = &step.failure {
@@ -79,7 +73,7 @@ impl State {
         for task in &step.add {
             changed |= self.add_task(task, now_ms);
         }
-        if step.to.is_final() && step.to != step.from {
+        if step.to.is_final() {
             self.park(id, step.to, now_ms);
         }
         if changed {

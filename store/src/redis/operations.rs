@@ -120,7 +120,7 @@ impl Store for RedisStore {
     }
 
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
-        rules::check_tasks(job, &advance.add)?;
+        rules::check_step(job, advance)?;
         let failure = advance.failure.as_ref().map(wire::json);
         let version = advance.title_version.map(|version| version.to_string());
         run!(

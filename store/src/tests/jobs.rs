@@ -68,10 +68,19 @@ pub(super) async fn a_repeated_step_in_one_phase_changes_nothing(f: &Fixture) {
 
 pub(super) async fn only_a_revival_leads_out_of_a_final_phase(f: &Fixture) {
     let id = f.submit("j1", 50, &[]).await;
-    f.step(&id, Phase::Probing, Phase::Cancelled, vec![]).await;
-    let back = step(Phase::Cancelled, Phase::Processing, vec![]);
-    let answer = f.store.advance(&id, &back).await;
+    let short = step(Phase::Probing, Phase::Published, vec![]);
+    let answer = f.store.advance(&id, &short).await;
     assert!(matches!(answer, Err(Error::Conflict { .. })), "{answer:?}");
+    f.step(&id, Phase::Probing, Phase::Cancelled, vec![]).await;
+    let ended = f.store.job(&id).await.unwrap();
+    for to in Phase::ALL {
+        let answer = f.store.advance(&id, &step(ended.phase, to, vec![])).await;
+        assert!(
+            matches!(answer, Err(Error::Conflict { .. })),
+            "{to}: {answer:?}"
+        );
+    }
+    assert_eq!(f.store.job(&id).await.unwrap(), ended);
     let revived = f.store.revive(&id).await;
     assert!(
         matches!(revived, Err(Error::Conflict { .. })),
