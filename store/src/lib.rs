@@ -156,9 +156,11 @@ pub struct QueueDepth {
     pub jobs: u64,
     /// Chunks that wait for a node.
     pub chunks_queued: u64,
+    /// Chunks that wait for a person to let their paused jobs go on.
+    pub chunks_paused: u64,
     /// Chunks that a node holds.
     pub chunks_held: u64,
-    /// Units not committed of queued and held chunks.
+    /// Units not committed of chunks that wait for a node or are held.
     pub units_left: u64,
     /// Expected seconds of work in those units.
     pub seconds_left: f64,

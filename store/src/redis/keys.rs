@@ -17,7 +17,8 @@ local key = {
   lapse = tag .. 'lapse',
   -- string: when ended leases were asked for last, and up to which end they were spared last
   reaped = tag .. 'reaped',
-  -- hash: work of queued and held chunks: queued, units, micros
+  -- hash: queued chunks that may be granted and those of paused jobs: queued, paused; work of the former
+  -- and of held ones: units, micros
   totals = tag .. 'totals',
   -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when
   costs = tag .. 'costs', cost_ages = tag .. 'cost_ages',

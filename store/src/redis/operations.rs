@@ -423,14 +423,24 @@ impl Store for RedisStore {
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
-        let counts: (u64, u64, u64, u64, u64, u64) = run!(self, depth)?;
+        let counts: [u64; 7] = run!(self, depth)?;
+        let [
+            jobs,
+            chunks_queued,
+            chunks_paused,
+            chunks_held,
+            units_left,
+            micros,
+            dead,
+        ] = counts;
         Ok(QueueDepth {
-            jobs: counts.0,
-            chunks_queued: counts.1,
-            chunks_held: counts.2,
-            units_left: counts.3,
-            seconds_left: counts.4 as f64 / 1e6,
-            dead: counts.5,
+            jobs,
+            chunks_queued,
+            chunks_paused,
+            chunks_held,
+            units_left,
+            seconds_left: micros as f64 / 1e6,
+            dead,
         })
     }
 

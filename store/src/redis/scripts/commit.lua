@@ -70,13 +70,13 @@ local function shrink(chunk, micros)
       break
     end
   end
-  weigh(chunk, -1)
+  weigh(chunk, -1, 0)
   chunk.left = chunk.left - 1
   if chunk.left > 0 then
     if micros then
-      weigh(chunk, -chunk.left)
+      weigh(chunk, -chunk.left, 0)
       chunk.micros = micros
-      weigh(chunk, chunk.left)
+      weigh(chunk, chunk.left, 0)
     end
     add_weights()
     save_chunk(chunk)
