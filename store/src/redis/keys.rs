@@ -42,7 +42,8 @@ local key = {
 -- hash; list of its tasks
 function key.job(id) return tag .. 'job:' .. id end
 function key.tasks(job) return tag .. 'tasks:' .. job end
--- hash; hash of its committed units; sorted set of the numbers of its unfinished chunks; set of the
+-- hash; hash of its committed units: frames, milliseconds, 1 where it was found, node and digest of each;
+-- sorted set of the numbers of its unfinished chunks; set of the
 -- tasks that wait for it
 function key.task(id) return tag .. 'task:' .. id end
 function key.units(task) return tag .. 'units:' .. task end

@@ -242,7 +242,7 @@ impl Store for RedisStore {
             unit,
             record.digest,
             record.config_digest,
-            wire::json(record),
+            wire::unit_text(record),
             rules::elapsed_ms(record),
             COST_CLASSES_MAX,
             PACES.start(),
