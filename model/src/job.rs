@@ -215,7 +215,8 @@ pub struct JobFilter {
 pub struct JobPage {
     /// The jobs.
     pub jobs: Vec<JobRecord>,
-    /// Give this back to get the next page; empty at the end.
+    /// Give this back to get the next page; empty at the end, and only there: a page without jobs may have
+    /// a next one.
     pub next: String,
 }
 

@@ -251,7 +251,8 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, job: &JobId) -> Result<JobRecord>;
 
     /// Jobs, newest first. `page` is empty or the `next` of the page before, else it is an
-    /// [`Error::Conflict`]. Each job is shown as it was when it was looked at; a page is no one moment.
+    /// [`Error::Conflict`]. Each job is shown as it was when it was looked at; a page is no one moment. A
+    /// page for which many jobs were looked at in vain has fewer than `limit`, or none, and a `next`.
     async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage>;
 
     /// The tasks of a job with their unfinished chunks and committed units.

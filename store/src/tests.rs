@@ -59,6 +59,7 @@ contract! {
         what_was_answered_survives_a_killed_server,
         a_record_that_cannot_be_read_is_said_to_be_corrupt,
         listings_go_on_past_many_jobs_that_do_not_fit,
+        a_page_is_short_where_many_jobs_do_not_fit,
     }
     queue {
         the_urgent_comes_first_then_the_old,

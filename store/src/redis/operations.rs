@@ -93,25 +93,7 @@ impl Store for RedisStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
-        crate::page::parse(page)?;
-        let wanted = limit as usize + 1;
-        let mut found: Vec<(u64, JobRecord)> = Vec::new();
-        let mut below = page.to_owned();
-        loop {
-            let listing = self.listing(filter, &below, wanted - found.len()).await?;
-            found.extend(listing.1);
-            below = listing.0;
-            if found.len() == wanted || below.is_empty() {
-                break;
-            }
-        }
-        let more = found.len() == wanted;
-        found.truncate(limit as usize);
-        let last = found.last().map(|(number, _)| number.to_string());
-        Ok(JobPage {
-            next: last.filter(|_| more).unwrap_or_default(),
-            jobs: found.into_iter().map(|(_, record)| record).collect(),
-        })
+        self.job_page(filter, page, limit).await
     }
 
     async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
