@@ -176,6 +176,11 @@ fn a_private_redis_is_recovered_beside_its_scheduler_and_without_it() -> Result<
     };
     let beside = recover(&farm, 1, 0)?;
     farm.scheduler().kill()?;
+    // A server removes its socket when it has ended, and would remove that of the next one.
+    let socket = place.join("redis/redis.sock");
+    wait_until("the end of the private Redis", BOUND, || {
+        Ok((!socket.exists()).then_some(()))
+    })?;
     std::fs::remove_dir_all(place.join("redis"))?;
     let without = recover(&farm, 0, 1)?;
     ensure!(without > beside, "{without} follows {beside}");
