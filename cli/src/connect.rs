@@ -17,7 +17,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 /// Where the scheduler is and how to be let in.
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
-    /// URL of a scheduler, or those of its replicas with commas between them.
+    /// URL of a scheduler, http://host:port, or those of its replicas with commas between them.
     #[arg(
         long,
         env = "MAGPIE_SCHEDULER",
@@ -56,6 +56,7 @@ impl Connection {
     /// several are named.
     pub fn channel(&self) -> anyhow::Result<Channel> {
         let urls: Vec<&str> = self.scheduler.split(',').map(str::trim).collect();
+        let dialer = Dialer::new(&urls)?;
         let first = urls.first().copied().unwrap_or_default();
         let endpoint = Endpoint::from_shared(first.to_owned()).map_err(|e| {
             usage(
@@ -70,7 +71,6 @@ impl Connection {
         if urls.len() == 1 {
             return Ok(endpoint.connect_lazy());
         }
-        let dialer = Dialer::new(&urls)?;
         let endpoint = endpoint.connect_timeout(dialer.timeout());
         let connector = tower::service_fn(move |_: Uri| dialer.clone().dial());
         Ok(endpoint.connect_with_connector_lazy(connector))
@@ -129,5 +129,22 @@ pub fn explain(status: &tonic::Status) -> anyhow::Error {
         ),
         tonic::Code::InvalidArgument => usage(status.message(), "see `magpie help`"),
         _ => anyhow::anyhow!("{}", status.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connection;
+
+    #[test]
+    fn a_url_that_no_scheduler_can_have_is_refused_before_it_is_dialled() {
+        for urls in ["https://a:7400", "http://a:7400, https://b:7400", "a:7400"] {
+            let connection = Connection {
+                scheduler: urls.to_owned(),
+                token_file: None,
+            };
+            let error = connection.channel().unwrap_err().to_string();
+            assert!(error.contains("scheduler URL"), "{urls}: {error}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod commands;
 mod connect;
 mod exit;
 mod farm;
+mod listing;
 mod printer;
 mod progress;
 mod show;

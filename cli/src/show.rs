@@ -117,8 +117,12 @@ pub fn nodes(printer: Printer, nodes: &[Node], capacity: &Capacity) -> anyhow::R
     } else {
         printer.line(&node_table(nodes).render());
     }
+    let paused = match capacity.chunks_paused {
+        0 => String::new(),
+        chunks => format!(", {chunks} paused"),
+    };
     printer.line(&format!(
-        "{} jobs, {} chunks queued, {} held, about {} of work left, {} dead",
+        "{} jobs, {} chunks queued{paused}, {} held, about {} of work left, {} dead",
         capacity.jobs,
         capacity.chunks_queued,
         capacity.chunks_held,

@@ -29,6 +29,7 @@ function figures({ capacity }) {
   const left = !depth.seconds_left ? "none" : slots ? `~${span(depth.seconds_left / slots)}` : "stands still";
   const all = [["Jobs open", depth.jobs], ["Chunks queued", depth.chunks_queued], ["Chunks running", depth.chunks_held],
     ["Units left", depth.units_left], ["Work left", left], ["Slots busy", `${busy} / ${slots}`], ["Nodes", nodes], ["Dead letters", depth.dead]];
+  if (depth.chunks_paused) all.splice(2, 0, ["Chunks paused", depth.chunks_paused]);
   // Jobs that the scheduler still takes up from storage, and that are not on this page yet.
   if (capacity.to_recover) all.unshift(["Recovering", capacity.to_recover]);
   follow(by("figures"), all, ([name]) => name, ([name]) => make("div", "", make("dt", "", name), make("dd")), (box, [name, value]) => {

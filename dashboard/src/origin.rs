@@ -136,7 +136,11 @@ async fn leads_away(storage: &Storage, path: &str) -> bool {
     let titles = tokio::fs::canonicalize(root.join("titles")).await;
     let file = tokio::fs::canonicalize(root.join(path)).await;
     match (titles, file) {
-        (Ok(titles), Ok(file)) => !file.starts_with(titles),
+        (Ok(titles), Ok(file)) if !file.starts_with(&titles) => {
+            let into = file.display();
+            tracing::warn!(path, %into, "a link that leads out of the titles is not followed");
+            true
+        }
         // What is not there is refused by whoever reads it.
         _ => false,
     }

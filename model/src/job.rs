@@ -46,6 +46,24 @@ impl Phase {
         )
     }
 
+    /// Whether a step of a job's life may lead from here to `to`; to itself where a step adds tasks. None
+    /// leads out of a final phase: a revival is no step.
+    pub const fn leads_to(self, to: Self) -> bool {
+        use Phase::{
+            Cancelled, Failed, Packaging, Probing, Processing, Published, Rejected, Review,
+        };
+        match self {
+            Probing => matches!(to, Probing | Processing | Failed | Cancelled),
+            Processing => matches!(
+                to,
+                Processing | Review | Packaging | Rejected | Failed | Cancelled
+            ),
+            Review => matches!(to, Packaging | Rejected | Failed | Cancelled),
+            Packaging => matches!(to, Packaging | Published | Failed | Cancelled),
+            Published | Rejected | Failed | Cancelled => false,
+        }
+    }
+
     /// The name on the wire and in tables.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -197,7 +215,8 @@ pub struct JobFilter {
 pub struct JobPage {
     /// The jobs.
     pub jobs: Vec<JobRecord>,
-    /// Give this back to get the next page; empty at the end.
+    /// Give this back to get the next page; empty at the end, and only there: a page without jobs may have
+    /// a next one.
     pub next: String,
 }
 

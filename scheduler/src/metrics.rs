@@ -137,11 +137,13 @@ fn register(registry: &mut Registry, capacity: &Capacity) {
     gauge("jobs_open", "Jobs that have not ended", depth.jobs as f64);
     let queued = "Chunks that wait for a node";
     gauge("chunks_queued", queued, depth.chunks_queued as f64);
+    let paused = "Chunks of paused jobs that no node holds";
+    gauge("chunks_paused", paused, depth.chunks_paused as f64);
     let held = "Chunks that a node holds";
     gauge("chunks_held", held, depth.chunks_held as f64);
     let dead = "Chunks that rest in the DLQ until a person acts";
     gauge("chunks_dead", dead, depth.dead as f64);
-    let units = "Units of queued and held chunks";
+    let units = "Units of chunks that wait for a node or are held";
     gauge("units_left", units, depth.units_left as f64);
     let work = "Expected work in those units";
     gauge("work_left_seconds", work, depth.seconds_left);
@@ -173,6 +175,15 @@ mod tests {
         }
         assert!(text.contains("magpie_store_up 0\n") && !text.contains("magpie_nodes"));
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn what_waits_for_a_node_and_what_is_paused_are_told_apart() {
+        let mut capacity = Capacity::default();
+        (capacity.depth.chunks_queued, capacity.depth.chunks_paused) = (2, 3);
+        let text = Metrics::new().text(Some(&capacity));
+        assert!(text.contains("\nmagpie_chunks_queued 2.0\n"), "{text}");
+        assert!(text.contains("\nmagpie_chunks_paused 3.0\n"), "{text}");
     }
 
     #[test]

@@ -156,9 +156,11 @@ pub struct QueueDepth {
     pub jobs: u64,
     /// Chunks that wait for a node.
     pub chunks_queued: u64,
+    /// Chunks that wait for a person to let their paused jobs go on.
+    pub chunks_paused: u64,
     /// Chunks that a node holds.
     pub chunks_held: u64,
-    /// Units not committed of queued and held chunks.
+    /// Units not committed of chunks that wait for a node or are held.
     pub units_left: u64,
     /// Expected seconds of work in those units.
     pub seconds_left: f64,
@@ -249,7 +251,8 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, job: &JobId) -> Result<JobRecord>;
 
     /// Jobs, newest first. `page` is empty or the `next` of the page before, else it is an
-    /// [`Error::Conflict`]. Each job is shown as it was when it was looked at; a page is no one moment.
+    /// [`Error::Conflict`]. Each job is shown as it was when it was looked at; a page is no one moment. A
+    /// page for which many jobs were looked at in vain has fewer than `limit`, or none, and a `next`.
     async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage>;
 
     /// The tasks of a job with their unfinished chunks and committed units.
@@ -259,7 +262,7 @@ pub trait Store: Send + Sync + 'static {
     /// the same step: blocked until all of `after` are done, else their chunks are queued. A final
     /// phase takes the job's chunks out of the queue and ends their leases, of which `losses` tells. A
     /// repetition finds another phase and answers false, or changes nothing where `from` equals `to`.
-    /// [`Error::Conflict`] when it leads out of a final phase, which only `revive` does, and when a
+    /// [`Error::Conflict`] when no step may lead so ([`Phase::leads_to`]), wherever the job is, and when a
     /// task is not of this job or its chunks do not cover its units.
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool>;
 

@@ -1,9 +1,17 @@
 //! The pages of a job listing: what a page token means and which jobs a filter lets through.
-//! A token is the number of the last job that was shown; numbers only grow, so a page stays where it
+//! A token is the number of the last job that was shown or looked at; numbers only grow, so a page stays where it
 //! is while new jobs arrive.
 
 use crate::error::{Error, Result};
 use model::job::{JobFilter, JobRecord};
+
+/// Jobs that are looked at for one page: bounds what a filter costs that fits few of them.
+pub(crate) const LOOKS_MAX: usize = 4_096;
+
+/// Whether only jobs are asked for that have not ended. Those that have are then not looked at.
+pub(crate) fn is_of_open(filter: &JobFilter) -> bool {
+    !filter.phases.is_empty() && !filter.phases.iter().any(|one| one.is_final())
+}
 
 /// The number below which a page starts.
 pub(crate) fn parse(page: &str) -> Result<u64> {

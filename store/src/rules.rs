@@ -1,6 +1,7 @@
 //! Arithmetic and checks that hold for every backend. The Lua scripts state the same arithmetic
 //! again, because they run inside Redis; the contract suite holds both to the same answers.
 
+use crate::Advance;
 use crate::error::{Error, Result};
 use model::JobId;
 use model::job::{JobRecord, Urgency};
@@ -182,6 +183,17 @@ pub(crate) const COST_CLASSES_MAX: usize = 1_024;
 pub(crate) fn learned_micros(known: Option<u64>, elapsed_ms: u64) -> u64 {
     let sample = elapsed_ms.saturating_mul(1_000);
     known.map_or(sample, |known| (known.saturating_mul(7) + sample) / 8)
+}
+
+/// Checks a step of a job's life, wherever the job is: an arrow leads so, and the tasks are fit.
+pub(crate) fn check_step(job: &JobId, step: &Advance) -> Result<()> {
+    if step.from.leads_to(step.to) {
+        return check_tasks(job, &step.add);
+    }
+    Err(Error::Conflict {
+        id: job.to_string(),
+        reason: format!("no step leads from {} to {}", step.from, step.to),
+    })
 }
 
 /// Checks what the store relies on: tasks belong to the job, have units, and their chunks cover

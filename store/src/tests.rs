@@ -59,6 +59,7 @@ contract! {
         what_was_answered_survives_a_killed_server,
         a_record_that_cannot_be_read_is_said_to_be_corrupt,
         listings_go_on_past_many_jobs_that_do_not_fit,
+        a_page_is_short_where_many_jobs_do_not_fit,
     }
     queue {
         the_urgent_comes_first_then_the_old,
@@ -68,6 +69,7 @@ contract! {
         a_node_that_takes_no_work_or_has_other_builds_is_no_elsewhere,
         a_node_that_drains_gets_nothing_new,
         a_node_drains_until_it_was_away_for_a_minute,
+        what_is_paused_does_not_wait_for_a_node,
         depth_counts_what_there_is_to_do,
         work_left_says_what_each_open_job_still_takes,
         nodes_are_listed_with_what_they_hold,

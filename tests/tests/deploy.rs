@@ -241,6 +241,21 @@ fn the_examples_set_what_a_farm_cannot_do_without() -> Result<()> {
 }
 
 #[test]
+fn the_alerts_fire_when_they_should_and_no_others_do() -> Result<()> {
+    let Some(promtool) = require("promtool") else {
+        return Ok(());
+    };
+    for (what, file) in [("check", "alerts.yaml"), ("test", "alerts.test.yaml")] {
+        let output = Command::new(&promtool)
+            .args([what, "rules"])
+            .arg(deploy("prometheus").join(file))
+            .output()?;
+        assert!(output.status.success(), "{file}: {}", words(&output));
+    }
+    Ok(())
+}
+
+#[test]
 fn the_account_can_be_made() -> Result<()> {
     let Some(sysusers) = require("systemd-sysusers") else {
         return Ok(());

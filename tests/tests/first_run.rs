@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tests::sources::repository;
@@ -13,7 +14,8 @@ const BOUND: Duration = Duration::from_secs(60);
 /// As talkative as the real one.
 const APT_GET: &str = "seq 1 1600";
 
-/// The search path: programs of the test's before those of the machine, which has no S3 server.
+/// The search path: programs of the test's before those of the machine, which has neither an S3 server
+/// nor promtool.
 fn programs(place: &Place, scripts: &[(&str, &str)]) -> Result<String> {
     let folder = place.folder("programs")?;
     for (name, script) in scripts {
@@ -22,7 +24,12 @@ fn programs(place: &Place, scripts: &[(&str, &str)]) -> Result<String> {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
     }
     let path = std::env::var_os("PATH").context("there is a PATH")?;
-    let others = std::env::split_paths(&path).filter(|one| !one.join("moto_server").exists());
+    let is_needed = |one: &PathBuf| {
+        !["moto_server", "promtool"]
+            .map(|tool| one.join(tool).exists())
+            .contains(&true)
+    };
+    let others = std::env::split_paths(&path).filter(is_needed);
     let all = std::env::join_paths(std::iter::once(folder).chain(others))?;
     Ok(all.to_string_lossy().into_owned())
 }
@@ -84,11 +91,15 @@ fn a_failed_installer_ends_it_with_its_last_words_and_the_log() -> Result<()> {
 }
 
 #[test]
-fn without_the_index_of_pip_the_checks_on_s3_are_announced_as_skipped() -> Result<()> {
+fn checks_whose_tools_cannot_be_had_are_announced_as_skipped() -> Result<()> {
     let place = Place::new()?;
     let finished = set_up(&place, APT_GET, "echo no index >&2; exit 1")?;
     ensure!(finished.code == Some(0), "{finished:?}");
-    for words in ["installing an S3 server", "checks on S3 will be skipped"] {
+    for words in [
+        "installing an S3 server",
+        "checks on S3 will be skipped",
+        "checks on alerts will be skipped",
+    ] {
         assert!(finished.stdout.contains(words), "{words}: {finished:?}");
     }
     Ok(())

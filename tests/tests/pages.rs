@@ -172,6 +172,7 @@ fn published_files_come_with_the_headers_that_players_and_caches_need() -> Resul
             "{path}"
         );
     }
+    assert_eq!(get(&url, "/watch/none")?.status, 404);
     let missing = get(&url, "/titles/it/v2/index.m3u8")?;
     assert_eq!(
         (missing.status, missing.header("cache-control")),

@@ -2,6 +2,7 @@
 
 use crate::connect::{Connection, explain};
 use crate::exit::Exit;
+use crate::listing;
 use crate::printer::Printer;
 use crate::show;
 use crate::summary;
@@ -40,29 +41,13 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let is_filtered = args.tenant.is_some() || args.title.is_some() || !args.phase.is_empty();
-    let mut left = args.limit;
-    let mut page_token = String::new();
-    let mut jobs = Vec::new();
-    loop {
-        let request = ListJobsRequest {
-            tenant: args.tenant.clone().unwrap_or_default(),
-            title: args.title.clone().unwrap_or_default(),
-            phases: args.phase.clone(),
-            page_size: left.min(500),
-            page_token,
-        };
-        let page = client
-            .list_jobs(request)
-            .await
-            .map_err(|s| explain(&s))?
-            .into_inner();
-        left = left.saturating_sub(u32::try_from(page.jobs.len()).unwrap_or(u32::MAX));
-        jobs.extend(page.jobs);
-        page_token = page.next_page_token;
-        if left == 0 || page_token.is_empty() {
-            break;
-        }
-    }
+    let request = ListJobsRequest {
+        tenant: args.tenant.unwrap_or_default(),
+        title: args.title.unwrap_or_default(),
+        phases: args.phase,
+        ..Default::default()
+    };
+    let jobs = listing::jobs(&mut client, request, args.limit).await?;
     let none = match is_filtered {
         true => "no job fits",
         false => "there are no jobs; give the farm one with `magpie submit`",

@@ -2,10 +2,14 @@
 
 use crate::connect::{Connection, explain};
 use crate::exit::Exit;
+use crate::listing;
 use crate::printer::Printer;
 use crate::show;
 use clap::Subcommand;
 use proto::v1::{ListJobsRequest, ReviewJobRequest};
+
+/// Most titles that are listed: more than people answer for in a day.
+const LISTED_MAX: u32 = 500;
 
 /// Arguments of `magpie review`.
 #[derive(Debug, clap::Args)]
@@ -42,15 +46,10 @@ pub async fn run(args: Args, printer: Printer) -> anyhow::Result<Exit> {
         Verb::List => {
             let request = ListJobsRequest {
                 phases: vec!["review".to_owned()],
-                page_size: 500,
                 ..Default::default()
             };
-            let page = client
-                .list_jobs(request)
-                .await
-                .map_err(|s| explain(&s))?
-                .into_inner();
-            show::jobs(printer, &page.jobs, "no title waits for a review")?;
+            let jobs = listing::jobs(&mut client, request, LISTED_MAX).await?;
+            show::jobs(printer, &jobs, "no title waits for a review")?;
             return Ok(Exit::Success);
         }
         Verb::Approve(answer) => (answer, "approve"),

@@ -16,9 +16,13 @@ use scheduler::{Config, Limits, Scheduler, Secret};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::Storage;
 use store::redis::RedisStore;
 use tokio_util::sync::CancellationToken;
+
+/// Longest time in days for which ended jobs are listed, ten years.
+const DAYS_MAX: i64 = 3_650;
 
 /// Arguments of `magpie scheduler`.
 #[derive(Debug, clap::Args)]
@@ -75,6 +79,16 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     jobs_max: u64,
+    /// Days for which a job that has ended is listed, with what was done for it; its report stays in storage.
+    /// A failed one is listed until somebody acts on it.
+    #[arg(
+        long,
+        env = "MAGPIE_KEEP_ENDED_DAYS",
+        default_value_t = 30,
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=DAYS_MAX)
+    )]
+    keep_ended_days: u32,
     /// Rebuild a lost or wiped Redis from storage before anything else.
     #[arg(long)]
     recover: bool,
@@ -207,9 +221,14 @@ async fn serve(
     pages.context("the dashboard ended")
 }
 
+fn keep_ended(args: &Args) -> Duration {
+    Duration::from_secs(u64::from(args.keep_ended_days) * 24 * 3_600)
+}
+
 fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Config> {
     let mut config = Config::new(storage, Arc::new(store), source_roots(&args.source_roots)?);
     config.limits.jobs_max = args.jobs_max;
+    config.keep_ended = keep_ended(args);
     config.token = args
         .token_file
         .as_deref()
@@ -226,4 +245,33 @@ fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Co
     config.webhook_targets = Targets::new(networks)
         .map_err(|e| usage(e.to_string(), "write it as 10.0.0.0/8 or fd00::/8"))?;
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, keep_ended};
+    use clap::Parser;
+    use std::time::Duration;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &[&str]) -> Result<Duration, clap::Error> {
+        let line = ["scheduler", "--storage", "memory:"].iter().chain(words);
+        Line::try_parse_from(line).map(|line| keep_ended(&line.args))
+    }
+
+    #[test]
+    fn ended_jobs_are_kept_for_a_month_or_the_days_that_are_said() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(parse(&[]).unwrap(), 30 * day);
+        assert_eq!(parse(&["--keep-ended-days", "7"]).unwrap(), 7 * day);
+        for wrong in ["0", "-1", "4000", "month"] {
+            let option = format!("--keep-ended-days={wrong}");
+            assert!(parse(&[&option]).is_err(), "{wrong}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use storage::Storage;
 /// Arguments of `magpie serve`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder that was given to `magpie run --out`.
+    /// The folder that was given to `magpie run --out`. Links that lead out of its titles are not followed.
     folder: PathBuf,
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:7480", value_name = "ADDRESS")]

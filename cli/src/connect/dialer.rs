@@ -62,14 +62,20 @@ fn address(url: &str) -> anyhow::Result<(String, u16)> {
     let wrong = |reason: &str| {
         usage(
             format!("scheduler URL {url:?}: {reason}"),
-            "write several as http://host:port,http://host:port",
+            "write it as http://host:port, and several with commas between them",
         )
     };
     let uri: Uri = url
         .parse()
         .map_err(|_| wrong("it is not written as a URL"))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(wrong("it does not begin with http://"));
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            let reason =
+                "schedulers do not speak TLS; stay in a network that you trust, or take a tunnel";
+            return Err(wrong(reason));
+        }
+        _ => return Err(wrong("it does not begin with http://")),
     }
     let host = uri.host().ok_or_else(|| wrong("it has no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -85,8 +91,14 @@ mod tests {
     fn addresses_are_read_from_urls_and_others_are_refused() {
         assert_eq!(address("http://a:7400").unwrap(), ("a".to_owned(), 7400));
         assert_eq!(address("http://[::1]:1").unwrap(), ("::1".to_owned(), 1));
-        for bad in ["https://a:7400", "a:7400", "", "http://"] {
-            assert!(address(bad).is_err(), "{bad:?}");
+        for (bad, why) in [
+            ("https://a:7400", "do not speak TLS"),
+            ("a:7400", "does not begin with http://"),
+            ("", "is not written as a URL"),
+            ("http://", "is not written as a URL"),
+        ] {
+            let error = address(bad).unwrap_err().to_string();
+            assert!(error.contains(why), "{bad:?}: {error}");
         }
     }
 

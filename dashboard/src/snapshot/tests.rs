@@ -61,7 +61,8 @@ impl Farm {
 
     /// A job that comes to wait for a person.
     async fn flag(&self, id: &str) {
-        self.step(id, Phase::Probing, Phase::Review).await;
+        self.step(id, Phase::Probing, Phase::Processing).await;
+        self.step(id, Phase::Processing, Phase::Review).await;
     }
 
     async fn look(&mut self) -> Snapshot {

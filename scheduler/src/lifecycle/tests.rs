@@ -111,6 +111,17 @@ const ARROWS: [(Phase, Phase); 14] = [
     (Phase::Packaging, Phase::Failed),
 ];
 
+#[test]
+fn the_store_takes_the_steps_of_decisions_and_cancellations_and_no_others() {
+    for from in Phase::ALL {
+        for to in Phase::ALL {
+            let is_cancellation = !from.is_final() && to == Phase::Cancelled;
+            let may = is_cancellation || ARROWS.contains(&(from, to));
+            assert_eq!(from.leads_to(to), may, "{from} to {to}");
+        }
+    }
+}
+
 /// Carries an action out as the driver would, in memory; counts publishes.
 fn perform(view: &mut JobView, action: &Action, published: &mut u32) {
     match action {

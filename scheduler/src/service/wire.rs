@@ -49,6 +49,7 @@ impl From<&Capacity> for v1::Capacity {
         Self {
             jobs: capacity.depth.jobs,
             chunks_queued: capacity.depth.chunks_queued,
+            chunks_paused: capacity.depth.chunks_paused,
             chunks_held: capacity.depth.chunks_held,
             units_left: capacity.depth.units_left,
             seconds_left: capacity.depth.seconds_left,

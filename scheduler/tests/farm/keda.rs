@@ -104,6 +104,32 @@ async fn a_queue_asks_for_nodes_until_it_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_paused_job_asks_for_no_nodes_and_is_counted_apart() {
+    let farm = Farm::start().await;
+    let id = farm.submit().await;
+    let request = v1::PauseJobRequest { id: id.clone() };
+    farm.client().pause_job(request).await.unwrap();
+    let mut keda = keda(&farm);
+    let metadata = [("slots", "1"), ("newJobMinutes", "60")];
+    assert_eq!(nodes(&mut keda, &metadata).await.unwrap(), 0.0);
+    let active = keda.is_active(trigger(&metadata)).await.unwrap();
+    assert!(!active.into_inner().result);
+    let counts = async || {
+        let capacity = farm.client().get_capacity(v1::GetCapacityRequest {}).await;
+        let counts = capacity.unwrap().into_inner();
+        (
+            counts.chunks_queued,
+            counts.chunks_paused,
+            counts.units_left,
+        )
+    };
+    assert_eq!(counts().await, (0, 1, 0));
+    let request = v1::ResumeJobRequest { id };
+    farm.client().resume_job(request).await.unwrap();
+    assert_eq!(counts().await, (1, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_that_means_nothing_is_refused_with_its_key() {
     let farm = Farm::start().await;
     let mut keda = keda(&farm);

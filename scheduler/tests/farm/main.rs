@@ -4,6 +4,7 @@
 // Clippy lets tests unwrap, and does not count what tests call.
 #![allow(clippy::unwrap_used)]
 
+mod at_hand;
 mod ends;
 mod faults;
 mod harness;

@@ -4,7 +4,7 @@ use super::queue::Summons;
 use super::record::{ChunkRecord, Job, Standing, Task};
 use super::state::{State, unknown_job};
 use crate::error::{Error, Result};
-use crate::{Advance, Share, Submitted, rules};
+use crate::{Advance, Share, Submitted, page, rules};
 use model::job::{JobFilter, JobPage, JobRecord, NewJob, Phase, Urgency};
 use model::task::{Chunk, NewTask, TaskRecord, TaskState};
 use model::{ChunkId, JobId, TaskId, TaskName, TenantId};
@@ -58,15 +58,9 @@ impl State {
         if job.record.phase != step.from {
             return Ok(false);
         }
-        if step.from.is_final() && !step.to.is_final() {
-            return Err(Error::Conflict {
-                id: id.to_string(),
-                reason: format!("{} is final, only a revival leads out of it", step.from),
-            });
-        }
         let before = job.record.clone();
         job.record.phase = step.to;
-        if step.to == Phase::Failed && step.from != Phase::Failed {
+        if step.to == Phase::Failed {
             job.record.failed_in = Some(step.from);
         }
         if let Some(failure) = &step.failure {
@@ -79,7 +73,7 @@ impl State {
         for task in &step.add {
             changed |= self.add_task(task, now_ms);
         }
-        if step.to.is_final() && step.to != step.from {
+        if step.to.is_final() {
             self.park(id, step.to, now_ms);
         }
         if changed {
@@ -290,27 +284,30 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn list(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
-        let end = crate::page::parse(page)?;
-        let mut jobs = Vec::new();
-        for (number, id) in self.numbers.range(..end).rev() {
-            let Some(job) = self.jobs.get(id) else {
-                continue;
-            };
-            if !crate::page::fits(filter, &job.record) {
-                continue;
-            }
-            jobs.push((*number, job.record.clone()));
-            if jobs.len() > limit as usize {
+    pub(super) fn list(&self, filter: &JobFilter, below: &str, limit: u32) -> Result<JobPage> {
+        let numbers = self.numbers.range(..page::parse(below)?).rev();
+        let jobs = numbers.filter_map(|(number, id)| Some((number, &self.jobs.get(id)?.record)));
+        let of_open = page::is_of_open(filter);
+        let looks = jobs.filter(|(_, job)| !(of_open && job.phase.is_final()));
+        let (mut found, mut next) = (Vec::new(), String::new());
+        for (at, (number, job)) in looks.take(page::LOOKS_MAX).enumerate() {
+            if page::fits(filter, job) && found.len() == limit as usize {
+                let last = found
+                    .last()
+                    .map(|(number, _): &(u64, _)| number.to_string());
+                next = last.unwrap_or_default();
                 break;
             }
+            if page::fits(filter, job) {
+                found.push((*number, job.clone()));
+            }
+            if at + 1 == page::LOOKS_MAX {
+                next = number.to_string();
+            }
         }
-        let more = jobs.len() > limit as usize;
-        jobs.truncate(limit as usize);
-        let last = jobs.last().map(|(number, _)| number.to_string());
         Ok(JobPage {
-            next: last.filter(|_| more).unwrap_or_default(),
-            jobs: jobs.into_iter().map(|(_, record)| record).collect(),
+            next,
+            jobs: found.into_iter().map(|(_, record)| record).collect(),
         })
     }
 

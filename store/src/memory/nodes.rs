@@ -68,6 +68,10 @@ impl State {
             for task in job.tasks.values() {
                 for record in task.chunks.values() {
                     match record.standing {
+                        Standing::Queued if job.record.paused => {
+                            depth.chunks_paused += 1;
+                            continue;
+                        }
                         Standing::Queued => depth.chunks_queued += 1,
                         Standing::Held => depth.chunks_held += 1,
                         Standing::Parked | Standing::Dead { .. } => continue,

@@ -45,7 +45,7 @@ impl Store for MemoryStore {
     }
 
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
-        rules::check_tasks(job, &advance.add)?;
+        rules::check_step(job, advance)?;
         self.with(|state, now| state.advance(job, advance, now))
     }
 

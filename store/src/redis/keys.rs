@@ -17,7 +17,8 @@ local key = {
   lapse = tag .. 'lapse',
   -- string: when ended leases were asked for last, and up to which end they were spared last
   reaped = tag .. 'reaped',
-  -- hash: work of queued and held chunks: queued, units, micros
+  -- hash: queued chunks that may be granted and those of paused jobs: queued, paused; work of the former
+  -- and of held ones: units, micros
   totals = tag .. 'totals',
   -- hash: learned microseconds of a unit, by cost class; sorted set: the classes by when
   costs = tag .. 'costs', cost_ages = tag .. 'cost_ages',
@@ -41,7 +42,8 @@ local key = {
 -- hash; list of its tasks
 function key.job(id) return tag .. 'job:' .. id end
 function key.tasks(job) return tag .. 'tasks:' .. job end
--- hash; hash of its committed units; sorted set of the numbers of its unfinished chunks; set of the
+-- hash; hash of its committed units: frames, milliseconds, 1 where it was found, node and digest of each;
+-- sorted set of the numbers of its unfinished chunks; set of the
 -- tasks that wait for it
 function key.task(id) return tag .. 'task:' .. id end
 function key.units(task) return tag .. 'units:' .. task end

@@ -3,21 +3,54 @@
 use super::RedisStore;
 use super::wire::{self, Fields};
 use crate::error::Result;
-use model::job::{JobFilter, JobRecord, Phase};
+use crate::page::{self, LOOKS_MAX};
+use model::job::{JobFilter, JobPage, JobRecord, Phase};
 use redis::Value;
 
 /// Jobs that one script looks at: bounds how long it keeps other operations waiting.
 const LOOK_MAX: usize = 256;
 
+/// Scripts that one page takes.
+const SCRIPTS_MAX: usize = LOOKS_MAX / LOOK_MAX;
+
 impl RedisStore {
+    /// A page of the listing, in as many looks as it takes, within bounds.
+    pub(super) async fn job_page(
+        &self,
+        filter: &JobFilter,
+        below: &str,
+        limit: u32,
+    ) -> Result<JobPage> {
+        page::parse(below)?;
+        let wanted = limit as usize + 1;
+        let mut found: Vec<(u64, JobRecord)> = Vec::new();
+        let mut below = below.to_owned();
+        for _ in 0..SCRIPTS_MAX {
+            let listing = self.listing(filter, &below, wanted - found.len()).await?;
+            found.extend(listing.1);
+            below = listing.0;
+            if found.len() == wanted || below.is_empty() {
+                break;
+            }
+        }
+        if found.len() == wanted {
+            found.truncate(limit as usize);
+            let last = found.last().map(|(number, _)| number.to_string());
+            below = last.unwrap_or_default();
+        }
+        Ok(JobPage {
+            next: below,
+            jobs: found.into_iter().map(|(_, record)| record).collect(),
+        })
+    }
+
     /// One look at a part of the listing: where the next part starts, and what fits in this one.
-    pub(super) async fn listing(
+    async fn listing(
         &self,
         filter: &JobFilter,
         below: &str,
         wanted: usize,
     ) -> Result<(String, Vec<(u64, JobRecord)>)> {
-        let is_live = !filter.phases.is_empty() && !filter.phases.iter().any(|one| one.is_final());
         let phases: Vec<&str> = filter
             .phases
             .iter()
@@ -36,7 +69,7 @@ impl RedisStore {
             tenant.to_owned(),
             title.to_owned(),
             phases,
-            u8::from(is_live).to_string(),
+            u8::from(page::is_of_open(filter)).to_string(),
         ];
         let answer: Vec<Value> = self.connection.run(&self.scripts.jobs, &arguments).await?;
         let mut parts = answer.into_iter();

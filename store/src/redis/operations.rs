@@ -93,25 +93,7 @@ impl Store for RedisStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: &str, limit: u32) -> Result<JobPage> {
-        crate::page::parse(page)?;
-        let wanted = limit as usize + 1;
-        let mut found: Vec<(u64, JobRecord)> = Vec::new();
-        let mut below = page.to_owned();
-        loop {
-            let listing = self.listing(filter, &below, wanted - found.len()).await?;
-            found.extend(listing.1);
-            below = listing.0;
-            if found.len() == wanted || below.is_empty() {
-                break;
-            }
-        }
-        let more = found.len() == wanted;
-        found.truncate(limit as usize);
-        let last = found.last().map(|(number, _)| number.to_string());
-        Ok(JobPage {
-            next: last.filter(|_| more).unwrap_or_default(),
-            jobs: found.into_iter().map(|(_, record)| record).collect(),
-        })
+        self.job_page(filter, page, limit).await
     }
 
     async fn tasks(&self, job: &JobId) -> Result<Vec<TaskRecord>> {
@@ -120,7 +102,7 @@ impl Store for RedisStore {
     }
 
     async fn advance(&self, job: &JobId, advance: &Advance) -> Result<bool> {
-        rules::check_tasks(job, &advance.add)?;
+        rules::check_step(job, advance)?;
         let failure = advance.failure.as_ref().map(wire::json);
         let version = advance.title_version.map(|version| version.to_string());
         run!(
@@ -242,7 +224,7 @@ impl Store for RedisStore {
             unit,
             record.digest,
             record.config_digest,
-            wire::json(record),
+            wire::unit_text(record),
             rules::elapsed_ms(record),
             COST_CLASSES_MAX,
             PACES.start(),
@@ -423,14 +405,24 @@ impl Store for RedisStore {
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
-        let counts: (u64, u64, u64, u64, u64, u64) = run!(self, depth)?;
+        let counts: [u64; 7] = run!(self, depth)?;
+        let [
+            jobs,
+            chunks_queued,
+            chunks_paused,
+            chunks_held,
+            units_left,
+            micros,
+            dead,
+        ] = counts;
         Ok(QueueDepth {
-            jobs: counts.0,
-            chunks_queued: counts.1,
-            chunks_held: counts.2,
-            units_left: counts.3,
-            seconds_left: counts.4 as f64 / 1e6,
-            dead: counts.5,
+            jobs,
+            chunks_queued,
+            chunks_paused,
+            chunks_held,
+            units_left,
+            seconds_left: micros as f64 / 1e6,
+            dead,
         })
     }
 

@@ -55,7 +55,7 @@ scripts! {
     nudge: [],
     set_share: [QUEUE],
     set_urgency: [QUEUE],
-    set_paused: [QUEUE],
+    set_paused: [QUEUE, CHUNKS],
     take: [QUEUE, CHUNKS, NODES, ORDER],
     claim: [QUEUE, CHUNKS, ORDER],
     commit: [QUEUE, CHUNKS, TASKS],

@@ -180,9 +180,10 @@ pub(super) fn job(fields: &Fields) -> Result<(u64, JobRecord)> {
 
 pub(super) fn task(answer: TaskAnswer) -> Result<TaskRecord> {
     let (id, fields, chunks, units) = answer;
+    let config = fields.get("config").map_or("", String::as_str);
     let mut committed = Vec::with_capacity(units.len());
     for (unit, value) in units {
-        committed.push((unit, unit_record(&value)?));
+        committed.push((unit, unit_record(&value, config)?));
     }
     committed.sort_unstable_by_key(|(unit, _)| *unit);
     Ok(TaskRecord {
@@ -200,9 +201,29 @@ pub(super) fn task(answer: TaskAnswer) -> Result<TaskRecord> {
     })
 }
 
-fn unit_record(value: &str) -> Result<UnitRecord> {
-    let (_, record) = value.split_once('\n').unwrap_or_default();
-    from_json("unit", record)
+/// What is kept of a unit, in few bytes because titles have thousands of them and stay for a month. The
+/// digest of the codec configurations, which all units of a task share, is kept with the task.
+pub(super) fn unit_text(record: &UnitRecord) -> String {
+    let reused = u8::from(record.reused);
+    let (frames, elapsed_ms, node) = (record.frames, record.elapsed_ms, &record.node);
+    format!("{frames} {elapsed_ms} {reused} {node} {}", record.digest)
+}
+
+fn unit_record(kept: &str, config_digest: &str) -> Result<UnitRecord> {
+    let mut parts = kept.splitn(5, ' ');
+    let mut part = || {
+        parts
+            .next()
+            .ok_or_else(|| corrupt("unit", "a part is missing"))
+    };
+    Ok(UnitRecord {
+        frames: parse("frames", part()?)?,
+        elapsed_ms: parse("elapsed_ms", part()?)?,
+        reused: part()? == "1",
+        node: parse("node", part()?)?,
+        digest: part()?.to_owned(),
+        config_digest: config_digest.to_owned(),
+    })
 }
 
 pub(super) fn task_state(name: &str) -> Result<TaskState> {
@@ -259,4 +280,47 @@ pub(super) fn attempts(lines: &str) -> Result<Vec<DeadAttempt>> {
         })
     };
     lines.lines().map(attempt).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{unit_record, unit_text};
+    use model::task::UnitRecord;
+
+    fn record(digest: &str) -> UnitRecord {
+        UnitRecord {
+            digest: digest.to_owned(),
+            config_digest: "cd".repeat(32),
+            frames: 150,
+            node: "node-17.farm.example".parse().unwrap(),
+            elapsed_ms: 12_345,
+            reused: true,
+        }
+    }
+
+    #[test]
+    fn a_unit_is_kept_whole_in_few_bytes() {
+        let usual = "ab".repeat(32);
+        for digest in [usual.as_str(), "", "two words\nand a line "] {
+            let record = record(digest);
+            let read = unit_record(&unit_text(&record), &record.config_digest);
+            assert_eq!(read.unwrap(), record);
+        }
+        let bytes = unit_text(&record(&usual)).len();
+        assert!(bytes < 100, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_unit_that_is_cut_off_or_nonsense_is_corrupt() {
+        for kept in [
+            "",
+            "150",
+            "150 1 0 n1",
+            "x 1 0 n1 d",
+            "150 x 0 n1 d",
+            "150 1 0 N! d",
+        ] {
+            assert!(unit_record(kept, "").is_err(), "{kept:?}");
+        }
+    }
 }

@@ -124,7 +124,7 @@ pub(super) async fn a_caller_that_repeats_gets_through_a_broken_connection(f: &F
             Phase::Processing,
             vec![run(&id, 6), package],
         );
-        let end = step(Phase::Processing, Phase::Published, vec![]);
+        let end = step(Phase::Processing, Phase::Rejected, vec![]);
         again!(store.submit(&new, &[]));
         again!(store.advance(&new.id, &plan));
         while again!(store.job(&new.id)).units_done < 7 {
@@ -148,7 +148,7 @@ pub(super) async fn a_caller_that_repeats_gets_through_a_broken_connection(f: &F
             again!(store.settle(&attention));
         }
         let record = f.store.job(&new.id).await.unwrap();
-        assert_eq!((record.phase, record.units_done), (Phase::Published, 7));
+        assert_eq!((record.phase, record.units_done), (Phase::Rejected, 7));
         f.pass(2 * SECOND).await;
         while let Some(attention) = again!(store.attend(SECOND)) {
             again!(store.settle(&attention));

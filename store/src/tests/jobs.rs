@@ -1,11 +1,12 @@
 //! What holds for jobs and the order of their tasks.
 
 use super::fixture::{Fixture, TTL, encode, failure, job, record, retry, run, single, step, want};
+use crate::page::LOOKS_MAX;
 use crate::rules::EPOCH_VERSIONS;
 use crate::{Advance, Disposition, Error, Steal, Submitted};
 use futures::future::join_all;
 use model::JobId;
-use model::job::{JobFilter, JobRecord, Phase};
+use model::job::{JobFilter, JobRecord, NewJob, Phase};
 use model::task::{Claim, Committed, TaskKind, TaskState};
 use std::time::Duration;
 
@@ -68,10 +69,19 @@ pub(super) async fn a_repeated_step_in_one_phase_changes_nothing(f: &Fixture) {
 
 pub(super) async fn only_a_revival_leads_out_of_a_final_phase(f: &Fixture) {
     let id = f.submit("j1", 50, &[]).await;
-    f.step(&id, Phase::Probing, Phase::Cancelled, vec![]).await;
-    let back = step(Phase::Cancelled, Phase::Processing, vec![]);
-    let answer = f.store.advance(&id, &back).await;
+    let short = step(Phase::Probing, Phase::Published, vec![]);
+    let answer = f.store.advance(&id, &short).await;
     assert!(matches!(answer, Err(Error::Conflict { .. })), "{answer:?}");
+    f.step(&id, Phase::Probing, Phase::Cancelled, vec![]).await;
+    let ended = f.store.job(&id).await.unwrap();
+    for to in Phase::ALL {
+        let answer = f.store.advance(&id, &step(ended.phase, to, vec![])).await;
+        assert!(
+            matches!(answer, Err(Error::Conflict { .. })),
+            "{to}: {answer:?}"
+        );
+    }
+    assert_eq!(f.store.job(&id).await.unwrap(), ended);
     let revived = f.store.revive(&id).await;
     assert!(
         matches!(revived, Err(Error::Conflict { .. })),
@@ -283,6 +293,44 @@ pub(super) async fn listings_go_on_past_many_jobs_that_do_not_fit(f: &Fixture) {
     };
     assert_eq!(pages(f, &cancelled, 5).await, [vec![0]]);
     assert_eq!(pages(f, &JobFilter::default(), 400).await.len(), 2);
+}
+
+pub(super) async fn a_page_is_short_where_many_jobs_do_not_fit(f: &Fixture) {
+    let submit = async |tenant: &str, number: usize| {
+        let new = NewJob {
+            tenant: tenant.parse().unwrap(),
+            ..job(&format!("j{number}"), 50)
+        };
+        f.store.submit(&new, &[]).await.unwrap();
+    };
+    for number in 0..LOOKS_MAX + 2 {
+        submit(if number < 2 { "rare" } else { "acme" }, number).await;
+    }
+    let rare = JobFilter {
+        tenant: Some("rare".parse().unwrap()),
+        ..JobFilter::default()
+    };
+    assert_eq!(pages(f, &rare, 5).await, [vec![], vec![1, 0]]);
+    assert_eq!(pages(f, &rare, 1).await, [vec![], vec![1], vec![0]]);
+    submit("rare", 9999).await;
+    let open = JobFilter {
+        phases: vec![Phase::Probing],
+        ..rare
+    };
+    assert_eq!(pages(f, &open, 5).await, [vec![9999], vec![1, 0]]);
+    f.step(
+        &"j9999".parse().unwrap(),
+        Phase::Probing,
+        Phase::Cancelled,
+        vec![],
+    )
+    .await;
+    let page = f.store.jobs(&open, "", 5).await.unwrap();
+    assert_eq!(
+        (page.jobs.len(), page.next.as_str()),
+        (0, "3"),
+        "the ended one is not looked at"
+    );
 }
 
 /// The scripts are gone with the server too, and are loaded again.

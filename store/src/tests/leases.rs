@@ -136,7 +136,7 @@ pub(super) async fn the_end_of_a_job_tells_who_lost_its_leases(f: &Fixture) {
         "it was more than a minute ago"
     );
     f.take("n3").await.unwrap();
-    f.step(&ended[2], Phase::Probing, Phase::Rejected, vec![])
+    f.step(&ended[2], Phase::Probing, Phase::Cancelled, vec![])
         .await;
     assert_eq!(losses(0).await.0, ["n3"]);
 }

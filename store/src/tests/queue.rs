@@ -179,6 +179,38 @@ pub(super) async fn a_node_drains_until_it_was_away_for_a_minute(f: &Fixture) {
     assert!(f.take("n1").await.is_some(), "a node that was away works");
 }
 
+pub(super) async fn what_is_paused_does_not_wait_for_a_node(f: &Fixture) {
+    let paused = f.submit_for("acme", "j1", 4).await;
+    f.submit_for("acme", "j2", 1).await;
+    let counts = async || {
+        let depth = f.store.depth().await.unwrap();
+        (depth.chunks_queued, depth.chunks_paused, depth.units_left)
+    };
+    let (done, late) = (f.take("n1").await.unwrap(), f.take("n1").await.unwrap());
+    f.claim(&done).await;
+    f.claim(&late).await;
+    assert_eq!(counts().await, (3, 0, 5));
+    f.store.set_paused(&paused, true).await.unwrap();
+    assert_eq!(counts().await, (1, 2, 3), "the held ones are under way");
+    f.commit(&done, 0).await;
+    let release = f.store.release(&late.chunk, late.token);
+    release.await.unwrap();
+    assert_eq!(counts().await, (1, 3, 1));
+    f.commit(&late, 1).await;
+    assert_eq!(counts().await, (1, 2, 1), "adopted while it is paused");
+    let more = single("j1", TaskKind::Images, &[]);
+    f.step(&paused, Phase::Probing, Phase::Probing, vec![more])
+        .await;
+    assert_eq!(counts().await, (1, 3, 1));
+    f.store.set_paused(&paused, false).await.unwrap();
+    assert_eq!(counts().await, (4, 0, 4));
+    f.store.set_paused(&paused, true).await.unwrap();
+    f.step(&paused, Phase::Probing, Phase::Failed, vec![]).await;
+    assert_eq!(counts().await, (1, 0, 1));
+    f.store.revive(&paused).await.unwrap();
+    assert_eq!(counts().await, (4, 0, 4), "a retry goes on");
+}
+
 pub(super) async fn depth_counts_what_there_is_to_do(f: &Fixture) {
     let mut task = encode("j1", &[0..4, 4..8, 8..10]);
     task.unit_seconds = 2.5;

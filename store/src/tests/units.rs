@@ -104,7 +104,7 @@ pub(super) async fn good_bytes_of_a_lost_lease_are_adopted(f: &Fixture) {
     assert_eq!(f.commit(&late, 3).await, Committed::Already);
     assert_eq!(f.task(&id, "video-v").await.state, TaskState::Done);
     assert_eq!(f.claim(&holder).await, Claim::Lost);
-    f.step(&id, Phase::Probing, Phase::Published, vec![]).await;
+    f.step(&id, Phase::Probing, Phase::Cancelled, vec![]).await;
     assert_eq!(f.commit(&late, 3).await, Committed::Gone);
 }
 

@@ -10,7 +10,8 @@ use std::ops::Range;
 const SEGMENTS_MIN: u32 = 2;
 
 /// Cuts a title into a chunk for each slot; whoever is done first splits the richest. More chunks would
-/// only be more starts. They start at segments whose first source frame lies near behind a source access
+/// only be more starts. Each group of renditions begins with all of them: those of the group that takes
+/// longest come first, and the others fill the slots that come free. They start at segments whose first source frame lies near behind a source access
 /// point, because everything from that point on is decoded and thrown away; how even they are
 /// matters less.
 pub(super) fn plan(

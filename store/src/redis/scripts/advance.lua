@@ -5,12 +5,9 @@ local job = key.job(id)
 local known = redis.call('HMGET', job, 'phase', 'failure', 'title_version')
 if not known[1] then return not_found('job', id) end
 if known[1] ~= from then return 0 end
-if FINAL[from] and not FINAL[to] then
-  return conflict(id, from .. ' is final, only a revival leads out of it')
-end
 local changed = from ~= to
 redis.call('HSET', job, 'phase', to)
-if to == 'failed' and from ~= 'failed' then redis.call('HSET', job, 'failed_in', from) end
+if to == 'failed' then redis.call('HSET', job, 'failed_in', from) end
 if ARGV[4] ~= '' and ARGV[4] ~= known[2] then
   redis.call('HSET', job, 'failure', ARGV[4])
   changed = true
@@ -20,7 +17,7 @@ if ARGV[5] ~= '' and ARGV[5] ~= known[3] then
   changed = true
 end
 changed = add_tasks(ARGV[6], now) or changed
-if FINAL[to] and from ~= to then
+if FINAL[to] then
   redis.call('ZREM', key.live, id)
   -- Only a failed job keeps its chunks in the DLQ: only there a person can still do something.
   for _, task in ipairs(redis.call('LRANGE', key.tasks(id), 0, -1)) do

@@ -1,4 +1,4 @@
--- chunk, token, unit, digest, config digest, record as JSON, ms that it took or 0 where nothing is to be
+-- chunk, token, unit, digest, config digest, record as text, ms that it took or 0 where nothing is to be
 -- learned from it, most cost classes, least and most pace, steps of a pace, most micros of a move
 -- -> what became of it
 local id, unit, now = ARGV[1], tonumber(ARGV[3]), now_ms()
@@ -70,13 +70,13 @@ local function shrink(chunk, micros)
       break
     end
   end
-  weigh(chunk, -1)
+  weigh(chunk, -1, 0)
   chunk.left = chunk.left - 1
   if chunk.left > 0 then
     if micros then
-      weigh(chunk, -chunk.left)
+      weigh(chunk, -chunk.left, 0)
       chunk.micros = micros
-      weigh(chunk, chunk.left)
+      weigh(chunk, chunk.left, 0)
     end
     add_weights()
     save_chunk(chunk)
@@ -98,14 +98,14 @@ if unit >= tonumber(known[1]) then
 end
 local before = redis.call('HGET', key.units(task), unit)
 if before then
-  return string.match(before, '^[^\n]*') == ARGV[4] and 'already' or 'conflict'
+  return string.match(before, '^%S+ %S+ %S+ %S+ (.*)$') == ARGV[4] and 'already' or 'conflict'
 end
 if known[2] and known[2] ~= ARGV[5] then return 'conflict' end
 
 local chunk = load_chunk(id)
 local held = is_leased(chunk, ARGV[2]) and claims(chunk)
 if not held then chunk = owner_of() end
-redis.call('HSET', key.units(task), unit, ARGV[4] .. '\n' .. ARGV[6])
+redis.call('HSET', key.units(task), unit, ARGV[6])
 redis.call('HSET', key.task(task), 'config', ARGV[5])
 redis.call('HINCRBY', key.job(job), 'units_done', 1)
 redis.call('HINCRBY', key.job(job), 'version', 1)

@@ -33,21 +33,30 @@ end
 -- Units that are neither claimed nor committed.
 local function free_units(chunk) return chunk.left - #chunk.claimed end
 
-local unweighed = { units = 0, micros = 0 }
+local unweighed = {}
 
--- Adds the work of `units` of a queued or held chunk to the totals, by the next `add_weights`.
-local function weigh(chunk, units)
-  if chunk.standing == 'queued' or chunk.standing == 'held' then
-    unweighed.units = unweighed.units + units
-    unweighed.micros = unweighed.micros + units * chunk.micros
+local function add_later(name, number) unweighed[name] = (unweighed[name] or 0) + number end
+
+-- Adds `chunks`, which is 1, 0 or -1, and the work of `units` of a queued or held chunk to the totals, by
+-- the next `add_weights`. What is queued of a paused job waits for a person: it is counted apart, and its
+-- work not at all.
+local function weigh(chunk, units, chunks)
+  if chunk.standing == 'queued' then
+    local paused = redis.call('HGET', key.job(job_of(chunk.id)), 'paused') == '1'
+    add_later(paused and 'paused' or 'queued', chunks)
+    if paused then return end
+  elseif chunk.standing ~= 'held' then
+    return
   end
+  add_later('units', units)
+  add_later('micros', units * chunk.micros)
 end
 
 local function add_weights()
   for name, sum in pairs(unweighed) do
     if sum ~= 0 then redis.call('HINCRBY', key.totals, name, string.format('%.0f', sum)) end
   end
-  unweighed = { units = 0, micros = 0 }
+  unweighed = {}
 end
 
 -- Expected microseconds of units on a node with this pace.
@@ -65,12 +74,11 @@ local function enrich(chunk)
 end
 
 local function leave(chunk)
-  weigh(chunk, -chunk.left)
+  weigh(chunk, -chunk.left, -1)
   if chunk.standing == 'queued' then
     dequeue(chunk.id, chunk.builds)
     redis.call('ZREM', key.delayed, chunk.id)
     if chunk.last ~= '' then redis.call('ZREM', key.left(chunk.last), chunk.id) end
-    redis.call('HINCRBY', key.totals, 'queued', -1)
   elseif chunk.standing == 'held' then
     redis.call('ZREM', key.leases, chunk.id)
     redis.call('ZREM', key.rich(chunk.builds), chunk.id)
@@ -82,7 +90,7 @@ local function leave(chunk)
 end
 
 local function enter(chunk, now)
-  weigh(chunk, chunk.left)
+  weigh(chunk, chunk.left, 1)
   if chunk.standing == 'queued' then
     if chunk.not_before > now then
       redis.call('ZADD', key.delayed, chunk.not_before, chunk.id)
@@ -90,7 +98,6 @@ local function enter(chunk, now)
       enqueue(chunk.id, chunk.builds, chunk.place)
       if chunk.last ~= '' then redis.call('ZADD', key.left(chunk.last), chunk.place, chunk.id) end
     end
-    redis.call('HINCRBY', key.totals, 'queued', 1)
   elseif chunk.standing == 'held' then
     redis.call('ZADD', key.leases, chunk.expires, chunk.id)
     redis.call('SADD', key.holds(chunk.node), chunk.id)
