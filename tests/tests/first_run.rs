@@ -43,12 +43,16 @@ fn set_up(place: &Place, apt_get: &str, python: &str) -> Result<Finished> {
         ("python3", python),
         ("cargo", ""),
     ];
+    run(place, "setup", &scripts)
+}
+
+fn run(place: &Place, what: &str, scripts: &[(&str, &str)]) -> Result<Finished> {
     let mut command = Command::new(repository().join("run"));
     command
-        .arg("setup")
-        .env("PATH", programs(place, &scripts)?)
+        .arg(what)
+        .env("PATH", programs(place, scripts)?)
         .env("CARGO_TARGET_DIR", place.join("target"));
-    let mut process = Process::start("run setup", command)?;
+    let mut process = Process::start("run", command)?;
     let code = process.wait(BOUND)?.code();
     Ok(Finished {
         code,
@@ -70,6 +74,23 @@ fn installing_takes_a_line_for_each_step_and_the_rest_is_in_a_log() -> Result<()
     );
     let log = std::fs::read_to_string(place.join("target/setup.log"))?;
     assert!(log.lines().count() > 1600, "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_holds_no_build_is_said_before_anything_is_done() -> Result<()> {
+    let place = Place::new()?;
+    let scripts = [
+        ("df", "echo Avail; echo '    1'"),
+        ("apt-get", "touch \"$0.called\""),
+    ];
+    for what in ["test", "demo", "check"] {
+        let finished = run(&place, what, &scripts)?;
+        ensure!(finished.code == Some(1), "{finished:?}");
+        let words = "target has 1 GB free; a first build takes";
+        assert!(finished.stderr.contains(words), "{finished:?}");
+    }
+    ensure!(!place.join("programs/apt-get.called").exists());
     Ok(())
 }
 
