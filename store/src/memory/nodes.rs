@@ -6,9 +6,9 @@ use crate::QueueDepth;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
 use crate::rules::{DRAIN_KEPT_MS, NODE_SILENCE_MS};
-use model::NodeId;
 use model::node::{NodeInfo, NodeRecord, builds_digest};
-use std::collections::BTreeSet;
+use model::{ChunkId, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 impl State {
@@ -24,26 +24,37 @@ impl State {
             pace: self.pace_of(&info.id),
         };
         self.nodes.insert(info.id.clone(), node);
-        let holders: BTreeSet<NodeId> = self.holders.values().cloned().collect();
-        self.nodes.retain(|id, node| {
-            node.seen_at_ms.saturating_add(NODE_SILENCE_MS) > now_ms || holders.contains(id)
-        });
+        if now_ms >= self.silence_at_ms {
+            self.forget_silent(now_ms);
+        }
+    }
+
+    /// Forgets nodes that are silent for a day and hold nothing, and notes when the next may be.
+    fn forget_silent(&mut self, now_ms: u64) {
+        let holders: BTreeSet<&NodeId> = self.holders.values().collect();
+        let ends_ms = |node: &Node| node.seen_at_ms.saturating_add(NODE_SILENCE_MS);
+        self.nodes
+            .retain(|id, node| ends_ms(node) > now_ms || holders.contains(id));
+        let earliest = self.nodes.values().map(ends_ms).min();
+        // Who is silent and holds something is looked at again when it may have lost that.
+        self.silence_at_ms = earliest.unwrap_or(0);
     }
 
     pub(super) fn nodes_seen(&self, within: Duration, now_ms: u64) -> Vec<NodeRecord> {
         let since = now_ms.saturating_sub(milliseconds(within));
+        let mut held: BTreeMap<&NodeId, Vec<ChunkId>> = BTreeMap::new();
+        for (chunk, holder) in &self.holders {
+            held.entry(holder).or_default().push(chunk.clone());
+        }
         let seen = self
             .nodes
             .iter()
             .filter(|(_, node)| node.seen_at_ms >= since);
-        let records = seen.map(|(id, node)| {
-            let held = self.holders.iter().filter(|(_, holder)| *holder == id);
-            NodeRecord {
-                info: node.info.clone(),
-                seen_at_ms: node.seen_at_ms,
-                draining: node.draining,
-                holds: held.map(|(chunk, _)| chunk.clone()).collect(),
-            }
+        let records = seen.map(|(id, node)| NodeRecord {
+            info: node.info.clone(),
+            seen_at_ms: node.seen_at_ms,
+            draining: node.draining,
+            holds: held.remove(id).unwrap_or_default(),
         });
         records.collect()
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Members by score.
 #[derive(Debug)]
-pub(super) struct Ordered<K> {
-    scores: BTreeMap<K, u64>,
-    order: BTreeSet<(u64, K)>,
+pub(super) struct Ordered<K, S = u64> {
+    scores: BTreeMap<K, S>,
+    order: BTreeSet<(S, K)>,
 }
 
-impl<K> Default for Ordered<K> {
+impl<K, S> Default for Ordered<K, S> {
     fn default() -> Self {
         Self {
             scores: BTreeMap::new(),
@@ -19,17 +19,22 @@ impl<K> Default for Ordered<K> {
     }
 }
 
-impl<K: Ord + Clone> Ordered<K> {
+impl<K: Ord + Clone, S: Ord + Clone> Ordered<K, S> {
     /// Adds a member or moves it to another score.
-    pub(super) fn set(&mut self, member: K, score: u64) {
-        if let Some(old) = self.scores.insert(member.clone(), score) {
-            self.order.remove(&(old, member.clone()));
+    pub(super) fn set(&mut self, member: K, score: S) {
+        match self.scores.get_mut(&member) {
+            Some(known) if *known == score => return,
+            Some(known) => {
+                let old = std::mem::replace(known, score.clone());
+                self.order.remove(&(old, member.clone()));
+            }
+            None => drop(self.scores.insert(member.clone(), score.clone())),
         }
         self.order.insert((score, member));
     }
 
     /// Adds a member unless it is there; answers whether it was added.
-    pub(super) fn add(&mut self, member: K, score: u64) -> bool {
+    pub(super) fn add(&mut self, member: K, score: S) -> bool {
         let new = !self.scores.contains_key(&member);
         if new {
             self.set(member, score);
@@ -47,17 +52,17 @@ impl<K: Ord + Clone> Ordered<K> {
         self.order.is_empty()
     }
 
-    pub(super) fn score(&self, member: &K) -> Option<u64> {
-        self.scores.get(member).copied()
+    pub(super) fn score(&self, member: &K) -> Option<S> {
+        self.scores.get(member).cloned()
     }
 
     /// Members with their scores, lowest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(u64, K)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(S, K)> {
         self.order.iter()
     }
 
     /// At most `limit` members whose score is at most `score`, lowest first.
-    pub(super) fn up_to(&self, score: u64, limit: usize) -> Vec<(u64, K)> {
+    pub(super) fn up_to(&self, score: S, limit: usize) -> Vec<(S, K)> {
         let due = self.order.iter().take_while(|(at, _)| *at <= score);
         due.take(limit).cloned().collect()
     }

@@ -17,11 +17,13 @@ pub(super) struct Queue {
     chunks: BTreeMap<JobId, Ordered<ChunkId>>,
     /// Jobs with such chunks that may be granted one.
     ready: BTreeMap<TenantId, Ready>,
+    /// Tenants of these jobs, by [`Tenant::score`].
+    tenants: Ordered<TenantId>,
 }
 
 #[derive(Default)]
 struct Ready {
-    by_urgency: BTreeSet<(String, JobId)>,
+    by_urgency: Ordered<JobId, String>,
     by_age: Ordered<JobId>,
 }
 
@@ -37,6 +39,14 @@ pub(super) struct Tenant {
     pub(super) held: u32,
     /// Grants of queued chunks.
     grants: u64,
+}
+
+impl Tenant {
+    /// Orders tenants as what they were served does: it is never negative, and the bits of such numbers
+    /// sort as they do.
+    fn score(&self) -> u64 {
+        self.served.to_bits()
+    }
 }
 
 /// A job that some holders were told to yield for.
@@ -80,6 +90,26 @@ impl Queue {
         job.set(id, place);
     }
 
+    /// Brings a job in line: with a rank and a number where it may be granted, and gone where not.
+    fn rank(&mut self, tenant: &TenantId, id: &JobId, place: Option<(&str, u64)>) {
+        let place = place.filter(|_| self.chunks.contains_key(id));
+        let Some((rank, number)) = place else {
+            let Some(ready) = self.ready.get_mut(tenant) else {
+                return;
+            };
+            ready.by_urgency.remove(id);
+            ready.by_age.remove(id);
+            if ready.by_urgency.is_empty() {
+                self.ready.remove(tenant);
+                self.tenants.remove(tenant);
+            }
+            return;
+        };
+        let ready = self.ready.entry(tenant.clone()).or_default();
+        ready.by_urgency.set(id.clone(), rank.to_owned());
+        ready.by_age.set(id.clone(), number);
+    }
+
     pub(super) fn remove(&mut self, id: &ChunkId) {
         if let Some(chunks) = self.chunks.get_mut(&id.task.job) {
             chunks.remove(id);
@@ -99,26 +129,29 @@ impl State {
         };
         let tenant = job.record.tenant.clone();
         let is_free = !job.record.paused && job.held < job.record.held_max.unwrap_or(u32::MAX);
-        let rank = (rules::rank(job.record.urgency, job.number), id.clone());
-        let number = job.number;
+        let rank = rules::rank(job.record.urgency, job.number);
+        let place = is_free.then_some((rank.as_str(), job.number));
         let was_waiting = self.waits(&tenant);
         for queue in self.queues.values_mut() {
-            let ready = queue.ready.entry(tenant.clone()).or_default();
-            ready.by_urgency.retain(|(_, job)| job != id);
-            if is_free && queue.chunks.contains_key(id) {
-                ready.by_urgency.insert(rank.clone());
-                ready.by_age.set(id.clone(), number);
-            } else {
-                ready.by_age.remove(id);
-            }
-            if ready.by_urgency.is_empty() {
-                queue.ready.remove(&tenant);
-            }
+            queue.rank(&tenant, id, place);
         }
-        if !was_waiting && self.waits(&tenant) {
+        if self.waits(&tenant) {
             let level = self.level;
-            let served = &mut self.tenants.entry(tenant).or_default().served;
-            *served = served.max(level);
+            let served = &mut self.tenants.entry(tenant.clone()).or_default().served;
+            if !was_waiting {
+                *served = served.max(level);
+            }
+            self.place_tenant(&tenant);
+        }
+    }
+
+    /// Brings the place of a tenant in the queues in line with what it was served.
+    fn place_tenant(&mut self, name: &TenantId) {
+        let score = self.tenants.get(name).map_or(0, Tenant::score);
+        for queue in self.queues.values_mut() {
+            if queue.ready.contains_key(name) {
+                queue.tenants.set(name.clone(), score);
+            }
         }
     }
 
@@ -165,28 +198,28 @@ impl State {
         let Some(job) = self.jobs.get(id) else {
             return false;
         };
-        let tenant = self.tenants.get(&job.record.tenant);
-        let is_below = |held: u32, most: Option<u32>| held < most.unwrap_or(u32::MAX);
         !job.record.paused
-            && is_below(job.held, job.record.held_max)
-            && tenant.is_none_or(|tenant| is_below(tenant.held, tenant.share.held_max))
+            && job.held < job.record.held_max.unwrap_or(u32::MAX)
+            && self.may_hold(&job.record.tenant)
     }
 
     /// Tenants with something that may be granted, the one first that got the least.
     fn waiting_tenants(&self, asks: &Asks<'_>) -> Vec<TenantId> {
-        let queues = asks.offered().filter_map(|builds| self.queues.get(builds));
-        let names: BTreeSet<&TenantId> = queues.flat_map(|queue| queue.ready.keys()).collect();
-        let default = Tenant::default();
-        let mut tenants: Vec<(f64, &TenantId)> = Vec::new();
-        for name in names {
-            let tenant = self.tenants.get(name).unwrap_or(&default);
-            if tenant.held < tenant.share.held_max.unwrap_or(u32::MAX) {
-                tenants.push((tenant.served, name));
-            }
+        let mut first = BTreeSet::new();
+        for builds in asks.offered() {
+            let queue = self.queues.get(builds).into_iter();
+            let tenants = queue.flat_map(|queue| queue.tenants.iter());
+            let may = tenants.filter(|(_, name)| self.may_hold(name));
+            first.extend(may.take(LOOK_MAX));
         }
-        tenants.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(other.1)));
-        tenants.truncate(LOOK_MAX);
-        tenants.into_iter().map(|(_, name)| name.clone()).collect()
+        let names = first.into_iter().map(|(_, name)| name.clone());
+        names.take(LOOK_MAX).collect()
+    }
+
+    /// Whether a tenant is below its limit.
+    fn may_hold(&self, tenant: &TenantId) -> bool {
+        let tenant = self.tenants.get(tenant);
+        tenant.is_none_or(|tenant| tenant.held < tenant.share.held_max.unwrap_or(u32::MAX))
     }
 
     /// Jobs of the tenant with something that may be granted, by urgency or by age.
@@ -269,10 +302,13 @@ impl State {
 
     /// Charges a claimed unit to the tenant of the job.
     pub(super) fn charge(&mut self, job: &JobId, micros: u64) {
-        if let Some(job) = self.jobs.get(job) {
-            let tenant = self.tenants.entry(job.record.tenant.clone()).or_default();
-            tenant.served += micros as f64 / 1e6 / f64::from(tenant.share.weight.max(1));
-        }
+        let Some(job) = self.jobs.get(job) else {
+            return;
+        };
+        let name = job.record.tenant.clone();
+        let tenant = self.tenants.entry(name.clone()).or_default();
+        tenant.served += micros as f64 / 1e6 / f64::from(tenant.share.weight.max(1));
+        self.place_tenant(&name);
     }
 
     /// Whether the holder of a chunk of this job shall hand it back for a job that comes first; if so, the

@@ -101,6 +101,12 @@ impl Task {
         self.committed.len() == self.units as usize
     }
 
+    /// Whether a chunk of it is dead or was dropped.
+    pub(super) fn has_dead(&self) -> bool {
+        let mut states = self.chunks.values().map(|record| record.standing);
+        self.dropped || states.any(|state| matches!(state, Standing::Dead { .. }))
+    }
+
     /// The unfinished chunk that a unit belongs to.
     pub(super) fn owner(&self, unit: u32) -> Option<u32> {
         let owns = |chunk: &Chunk| {

@@ -23,6 +23,8 @@ pub(super) struct State {
     /// Jobs by number, for listings.
     pub(super) numbers: BTreeMap<u64, JobId>,
     pub(super) nodes: BTreeMap<NodeId, Node>,
+    /// No node is silent for a day before this time.
+    pub(super) silence_at_ms: u64,
     /// Queued chunks that may be granted, by the builds that they need.
     pub(super) queues: BTreeMap<String, Queue>,
     pub(super) tenants: BTreeMap<TenantId, Tenant>,

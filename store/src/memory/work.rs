@@ -1,7 +1,7 @@
 //! The work itself: granting, claiming and committing.
 
 use super::queue::{Asks, avoids};
-use super::record::{ChunkRecord, Moved, Standing};
+use super::record::{ChunkRecord, Moved};
 use super::state::State;
 use crate::clock::milliseconds;
 use crate::error::{Error, Result};
@@ -253,9 +253,7 @@ impl State {
         if record.committed(unit) {
             task.chunks.remove(&number);
         }
-        let mut states = task.chunks.values().map(|record| record.standing);
-        let dead = task.dropped || states.any(|state| matches!(state, Standing::Dead { .. }));
-        if task.state == TaskState::Dead && !dead {
+        if task.state == TaskState::Dead && !task.has_dead() {
             task.state = TaskState::Open;
             task.failure = None;
         }

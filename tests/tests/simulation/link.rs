@@ -2,7 +2,7 @@
 //! doubled. A node repeats a call until it is answered, and hears whether a try was left without one.
 
 use super::random::Random;
-use super::service::{self, Answer, Request, TAKE_WAIT_MS};
+use super::service::{self, Answer, Request};
 use super::world::{FARM, World};
 use futures::channel::oneshot;
 use std::rc::Rc;
@@ -77,7 +77,7 @@ impl Link {
         // A connection that breaks is noticed at once, a silent one only after a while.
         if self.random.strikes(0.5) {
             let longest_ms = match request {
-                Request::Take(_) => TAKE_WAIT_MS + CALL_MAX_MS,
+                Request::Take(_) => self.world.shape.take_wait_ms + CALL_MAX_MS,
                 _ => CALL_MAX_MS,
             };
             let waited_ms = executor.now_ms() - asked_ms;

@@ -6,7 +6,7 @@ use model::task::{Claim, Committed, Grant, NewTask, Token};
 use model::{ChunkId, FailureKind, JobId, NodeId, TaskId, TenantId};
 use scheduler::policy::retry::{ATTEMPTS_MAX, ROOM_ATTEMPTS_MAX, SILENT_ATTEMPTS_MAX, Tried};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::hash::Hasher;
 use store::{Counts as CountsAs, Disposition, Share, Want};
 
@@ -175,7 +175,9 @@ impl Memory {
     }
 
     pub(super) fn log(&mut self, event: &dyn Debug) {
-        let line = format!("{} {event:?}", self.now_ms);
+        // Most of a large run's time would go into the growth of these lines.
+        let mut line = String::with_capacity(160);
+        write!(line, "{} {event:?}", self.now_ms).expect("a string takes everything");
         self.log.write(line.as_bytes());
         self.counts.events += 1;
         self.tail.push_back(line);

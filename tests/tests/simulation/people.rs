@@ -55,10 +55,14 @@ async fn steer(world: &World, job: &JobId, random: &Random) {
 }
 
 async fn share(world: &World, random: &Random) {
+    // A limit that is a third of a small farm would hold a large one up for days.
+    let most = u64::from(world.shape.nodes / 10).max(1);
     for _ in 0..random.between(1, 5) {
         let share = Share {
             weight: random.between(1, 9) as u32,
-            held_max: random.strikes(0.5).then(|| random.between(1, 5) as u32),
+            held_max: random
+                .strikes(0.5)
+                .then(|| (most * random.between(1, 5)) as u32),
         };
         let tenant = TENANTS[random.between(0, 2) as usize];
         world.disturb("share changed");

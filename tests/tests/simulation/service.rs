@@ -9,9 +9,6 @@ use model::{ChunkId, Failure, NodeId};
 use scheduler::policy::retry::{self, Tried};
 use store::{Renewed, Want};
 
-/// How long a request for work waits for some.
-pub(crate) const TAKE_WAIT_MS: u64 = 20_000;
-
 /// Distance of looks of a request that waits, until `PATIENT_AFTER_MS`.
 const LOOK_MS: u64 = 500;
 const PATIENT_AFTER_MS: u64 = 2_000;
@@ -97,7 +94,7 @@ fn tried(world: &World, chunk: &ChunkId) -> Tried {
 }
 
 async fn take(world: &World, random: &Random, want: &Want) -> Answer {
-    let mut waited_ms = 0;
+    let (mut waited_ms, wait_ms) = (0, world.shape.take_wait_ms);
     let asked_ms = world.executor.now_ms();
     loop {
         if let Some(grant) = world.store.take(want) {
@@ -108,7 +105,7 @@ async fn take(world: &World, random: &Random, want: &Want) -> Answer {
             };
         }
         let draining = world.store.is_draining(&want.node);
-        if draining || waited_ms >= TAKE_WAIT_MS {
+        if draining || waited_ms >= wait_ms {
             return Answer::Taken {
                 grant: None,
                 draining,
@@ -121,7 +118,7 @@ async fn take(world: &World, random: &Random, want: &Want) -> Answer {
         let pause_ms = longest - random.between(0, longest / 4);
         world
             .work
-            .wait(&world.executor, pause_ms.min(TAKE_WAIT_MS - waited_ms))
+            .wait(&world.executor, pause_ms.min(wait_ms - waited_ms))
             .await;
         waited_ms = world.executor.now_ms() - asked_ms;
     }

@@ -8,6 +8,10 @@ use store::{Share, Steal};
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// How long a request for work waits for some, as in the scheduler, and where nothing is to come of asking.
+const TAKE_WAIT_MS: u64 = 20_000;
+const IDLE_WAIT_MS: u64 = 600_000;
+
 /// What a title of [`Shape::large`] has on average.
 const UNITS_OF_A_TITLE: u32 = 1_300;
 
@@ -91,8 +95,9 @@ pub(crate) struct Shape {
     pub(crate) fetch_ms: u64,
     /// Part of a unit that is made when the next one is claimed.
     pub(crate) claims_at: f64,
-    /// Distance of looks of a request that has waited for a while.
+    /// Distance of looks of a request that has waited for a while, and how long one waits.
     pub(crate) patient_look_ms: u64,
+    pub(crate) take_wait_ms: u64,
     /// Whether nodes say what units took.
     pub(crate) learns: bool,
     /// Slots for which titles are cut; those of the farm when `None`.
@@ -149,6 +154,7 @@ impl Shape {
             fetch_ms: 0,
             claims_at: 0.0,
             patient_look_ms: 2_000,
+            take_wait_ms: TAKE_WAIT_MS,
             learns: true,
             cut_for: None,
             is_plain: false,
@@ -163,6 +169,16 @@ impl Shape {
 
     /// Many nodes with about so many units each and nothing that goes wrong, to see how long a farm takes.
     pub(crate) fn large(seed: u64, nodes: u32, units: u32, splitting: Splitting) -> Self {
+        // Where nothing is split, work comes only with a ring: looks and beats are for nothing, and the
+        // nodes that wait for the last whole title would ask a hundred million times.
+        let (look_ms, wait_ms, heartbeat) = match splitting {
+            Splitting::Stolen => (2_000, TAKE_WAIT_MS, Duration::from_secs(20)),
+            Splitting::Fixed(_) | Splitting::Never => (
+                IDLE_WAIT_MS,
+                IDLE_WAIT_MS,
+                Duration::from_millis(IDLE_WAIT_MS),
+            ),
+        };
         Self {
             nodes,
             slots: 1,
@@ -176,13 +192,10 @@ impl Shape {
             start_ms: 500,
             fetch_ms: 1_500,
             claims_at: 0.75,
-            // Where nothing is split, work comes only with a ring: looks are for nothing.
-            patient_look_ms: match splitting {
-                Splitting::Stolen => 2_000,
-                Splitting::Fixed(_) | Splitting::Never => 20_000,
-            },
+            patient_look_ms: look_ms,
+            take_wait_ms: wait_ms,
             is_plain: true,
-            heartbeat: Duration::from_secs(20),
+            heartbeat,
             splitting,
             look_each: u64::MAX,
             // Where titles are not split, the longest takes more than a day.

@@ -2,11 +2,13 @@
 //! hold.
 
 use super::memory::Counts;
+use super::random::Fnv;
 use super::shape::Shape;
 use super::world::{Outcome, run};
 use super::{FIRST, SEEDS, number, record, say};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -27,6 +29,8 @@ struct Met {
     counts: Counts,
     phases: BTreeMap<&'static str, u32>,
     disturbances: BTreeMap<&'static str, u64>,
+    /// Hash of the logs of all farms, in order: equal where every farm went the same way.
+    log: Fnv,
 }
 
 impl Met {
@@ -42,6 +46,7 @@ impl Met {
         self.nodes += u64::from(shape.nodes);
         self.jobs += u64::from(shape.jobs);
         self.virtual_seconds += outcome.makespan;
+        self.log.write(&outcome.log_hash.to_le_bytes());
         self.counts.add(&outcome.counts);
         for (phase, jobs) in &outcome.phases {
             *self.phases.entry(phase).or_default() += jobs;
@@ -56,6 +61,7 @@ impl Met {
         self.nodes += other.nodes;
         self.jobs += other.jobs;
         self.virtual_seconds += other.virtual_seconds;
+        self.log.write(&other.log.finish().to_le_bytes());
         self.counts.add(&other.counts);
         for (phase, jobs) in &other.phases {
             *self.phases.entry(phase).or_default() += jobs;
@@ -79,6 +85,7 @@ impl Met {
             "leases_expired": counts.expired, "attempts_failed": counts.failed,
             "chunks_given_up": counts.buried,
             "phases": self.phases, "disturbances": self.disturbances,
+            "log": format!("{:016x}", self.log.finish()),
         })
     }
 }

@@ -393,7 +393,7 @@ impl Witness {
 
     pub(crate) fn register(&self, node: &NodeInfo) {
         let _ = at_once(self.inner.register(node));
-        let draining = self.is_draining(&node.id);
+        let draining = self.is_draining(&node.id) && self.still_drains(&node.id);
         let mut memory = self.memory();
         memory.log(&("register", &node.id, draining));
         if !draining {
@@ -409,10 +409,13 @@ impl Witness {
         }
     }
 
+    /// Whether a node was told to drain and has not been let back since.
     pub(crate) fn is_draining(&self, node: &NodeId) -> bool {
-        if !self.memory.borrow().draining.contains(node) {
-            return false;
-        }
+        self.memory.borrow().draining.contains(node)
+    }
+
+    /// What the store says of it; only when a node registers may that change.
+    fn still_drains(&self, node: &NodeId) -> bool {
         let nodes = at_once(self.inner.nodes(Duration::from_secs(86_400))).unwrap_or_default();
         nodes
             .iter()

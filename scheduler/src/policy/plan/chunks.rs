@@ -6,14 +6,15 @@ use model::grid::OutputGrid;
 use model::source::FrameTable;
 use std::ops::Range;
 
-/// Fewest segments in a chunk: below that, decoding up to the start costs more than it saves.
-const SEGMENTS_MIN: u32 = 2;
+/// Fewest segments in a chunk: a start costs a part of a second, and seconds where the source is not at
+/// hand, while a theft cuts a chunk within milliseconds where nodes are idle.
+const SEGMENTS_MIN: u32 = 16;
 
-/// Cuts a title into a chunk for each slot; whoever is done first splits the richest. More chunks would
-/// only be more starts. Each group of renditions begins with all of them: those of the group that takes
-/// longest come first, and the others fill the slots that come free. They start at segments whose first source frame lies near behind a source access
-/// point, because everything from that point on is decoded and thrown away; how even they are
-/// matters less.
+/// Cuts a title into a chunk for each slot, or fewer where they would be small; whoever is done first
+/// splits the richest. More chunks would only be more starts. Each group of renditions begins with all of
+/// them: those of the group that takes longest come first, and the others fill the slots that come free.
+/// They start at segments whose first source frame lies near behind a source access point, because
+/// everything from that point on is decoded and thrown away; how even they are matters less.
 pub(super) fn plan(
     grid: &OutputGrid,
     map: &FrameMap,
