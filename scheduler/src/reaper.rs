@@ -61,10 +61,7 @@ async fn end(farm: &Farm, lease: &Expired) -> Result<()> {
         ..Tried::default()
     };
     let disposition = retry::decide_silent(tried, rand::random());
-    let ended = farm
-        .store()
-        .expire(&lease.chunk, lease.token, &failure, disposition)
-        .await?;
+    let ended = farm.store().expire(lease, &failure, disposition).await?;
     if ended {
         farm.metrics.attempt_failed(failure.kind, &disposition);
         let (chunk, node_id) = (&lease.chunk, &lease.node);

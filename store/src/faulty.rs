@@ -191,12 +191,11 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
 
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        self.tried(self.inner.expire(chunk, token, failure, disposition))
+        self.tried(self.inner.expire(lease, failure, disposition))
             .await
     }
 

@@ -372,11 +372,11 @@ pub trait Store: Send + Sync + 'static {
     /// at most once in twice `grace`, so those who always ask late hear of everything too.
     async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>>;
 
-    /// As `fail`, unless the lease was renewed since: then it answers false too.
+    /// As `fail`, unless the lease is no longer as it was told of: renewed since, or its holder committed
+    /// a unit and [`Expired::silent_attempts`] are forgotten. Then it answers false too.
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool>;

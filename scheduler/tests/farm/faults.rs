@@ -162,12 +162,11 @@ impl Store for Faulty {
 
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        through!(self, expire(chunk, token, failure, disposition))
+        through!(self, expire(lease, failure, disposition))
     }
     async fn register(&self, node: &NodeInfo) -> Result<()> {
         through!(self, register(node))

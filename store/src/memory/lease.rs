@@ -123,20 +123,20 @@ impl State {
         true
     }
 
-    /// As [`Self::fail`], for a lease whose time is over.
+    /// As [`Self::fail`], for a lease that is as it was when it was told of.
     pub(super) fn expire(
         &mut self,
-        id: &ChunkId,
-        token: Token,
+        told: &Expired,
         failure: &Failure,
         disposition: Disposition,
         now_ms: u64,
     ) -> bool {
-        let lease = self
-            .chunk(id)
-            .and_then(|record| record.chunk.lease.as_ref());
-        lease.is_some_and(|lease| lease.expires_at_ms <= now_ms)
-            && self.fail(id, token, failure, disposition, now_ms)
+        let is_unchanged = self.chunk(&told.chunk).is_some_and(|record| {
+            let lease = record.chunk.lease.as_ref();
+            record.chunk.silent_attempts == told.silent_attempts
+                && lease.is_some_and(|lease| lease.expires_at_ms <= now_ms)
+        });
+        is_unchanged && self.fail(&told.chunk, told.token, failure, disposition, now_ms)
     }
 
     pub(super) fn expired(&mut self, limit: u32, grace: Duration, now_ms: u64) -> Vec<Expired> {

@@ -137,12 +137,11 @@ impl Store for MemoryStore {
 
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        Ok(self.with(|state, now| state.expire(chunk, token, failure, disposition, now)))
+        Ok(self.with(|state, now| state.expire(lease, failure, disposition, now)))
     }
 
     async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {

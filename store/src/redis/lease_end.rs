@@ -15,8 +15,8 @@ use std::time::Duration;
 pub(super) enum Ends {
     /// Whatever its time.
     AtOnce,
-    /// When its time is over.
-    IfOver,
+    /// When its time is over and nothing was committed since.
+    AsTold { silent_attempts: u32 },
 }
 
 impl RedisStore {
@@ -43,6 +43,10 @@ impl RedisStore {
             Counts::Room => "room_attempts",
             Counts::Silent => "silent_attempts",
         };
+        let told = match ends {
+            Ends::AtOnce => String::new(),
+            Ends::AsTold { silent_attempts } => silent_attempts.to_string(),
+        };
         let arguments = [
             chunk.to_string(),
             wire::token_text(token),
@@ -52,7 +56,7 @@ impl RedisStore {
             count.to_owned(),
             u8::from(elsewhere).to_string(),
             FAILURES_MAX.to_string(),
-            u8::from(ends == Ends::IfOver).to_string(),
+            told,
         ];
         self.connection.run(&self.scripts.fail, &arguments).await
     }

@@ -289,12 +289,14 @@ impl Store for RedisStore {
 
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
-        self.end(chunk, token, failure, disposition, Ends::IfOver)
+        let ends = Ends::AsTold {
+            silent_attempts: lease.silent_attempts,
+        };
+        self.end(&lease.chunk, lease.token, failure, disposition, ends)
             .await
     }
 

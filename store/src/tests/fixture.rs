@@ -4,7 +4,7 @@ use super::server::Server;
 use crate::clock::ManualClock;
 use crate::memory::MemoryStore;
 use crate::redis::RedisStore;
-use crate::{Advance, Counts, Disposition, Steal, Store, Submitted, Want};
+use crate::{Advance, Counts, Disposition, Expired, Steal, Store, Submitted, Want};
 use model::job::{NewJob, Phase, Urgency};
 use model::node::NodeInfo;
 use model::task::{Claim, Committed, Grant, NewTask, TaskKind, TaskRecord, UnitRecord};
@@ -199,13 +199,22 @@ impl Fixture {
         expired.into_iter().map(|lease| lease.chunk).collect()
     }
 
-    /// Ends a lease whose time is over.
+    /// Ends a lease whose time is over, as one that was never silent before.
     pub(super) async fn expire(&self, grant: &Grant) -> bool {
+        let lease = Expired {
+            chunk: grant.chunk.clone(),
+            token: grant.token,
+            node: node("n1"),
+            silent_attempts: 0,
+        };
+        self.expire_as(&lease, retry(Duration::ZERO)).await
+    }
+
+    /// Ends a lease as it was told of.
+    pub(super) async fn expire_as(&self, lease: &Expired, disposition: Disposition) -> bool {
         let failure = failure("it ended");
-        self.store
-            .expire(&grant.chunk, grant.token, &failure, retry(Duration::ZERO))
-            .await
-            .unwrap()
+        let ended = self.store.expire(lease, &failure, disposition);
+        ended.await.unwrap()
     }
 
     /// Takes a step that must be possible.

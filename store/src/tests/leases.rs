@@ -64,6 +64,30 @@ pub(super) async fn a_lease_that_nobody_ended_lives_on_with_its_holder(f: &Fixtu
     assert_eq!(f.work_off(&held).await, [1, 2, 3]);
 }
 
+pub(super) async fn a_lease_is_judged_by_what_it_was_when_it_ended(f: &Fixture) {
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    let silent = Disposition::Retry {
+        delay: Duration::ZERO,
+        counts: Counts::Silent,
+        elsewhere: false,
+    };
+    f.take("n1").await.unwrap();
+    f.pass(TTL + SECOND).await;
+    let first = f.store.expired(10, Duration::ZERO).await.unwrap();
+    assert!(f.expire_as(&first[0], silent).await);
+    let held = f.take("n2").await.unwrap();
+    f.pass(TTL + SECOND).await;
+    let second = f.store.expired(10, Duration::ZERO).await.unwrap();
+    assert_eq!(second[0].silent_attempts, 1);
+    assert_eq!(f.claim(&held).await, Claim::Unit(0));
+    assert_eq!(f.commit(&held, 0).await, Committed::Accepted);
+    let judged = f.expire_as(&second[0], Disposition::Dead).await;
+    assert!(!judged, "its holder said a word since");
+    let third = f.store.expired(10, Duration::ZERO).await.unwrap();
+    assert_eq!(third[0].silent_attempts, 0);
+    assert!(f.expire_as(&third[0], silent).await);
+}
+
 pub(super) async fn holders_have_time_to_come_back_after_the_farm_was_away(f: &Fixture) {
     let grace = TTL;
     f.submit("j1", 50, &[encode("j1", &[0..1, 1..2, 2..3])])

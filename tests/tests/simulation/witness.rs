@@ -358,7 +358,7 @@ impl Witness {
     ) -> Result<bool> {
         self.count_call();
         let (chunk, token) = (&lease.chunk, lease.token);
-        let ended = at_once(self.inner.expire(chunk, token, failure, disposition))?;
+        let ended = at_once(self.inner.expire(lease, failure, disposition))?;
         let mut memory = self.memory();
         memory.log(&("expire", chunk, token.counter, disposition, ended));
         if ended {

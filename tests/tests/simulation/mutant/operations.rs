@@ -202,16 +202,16 @@ impl Store for MutantStore {
 
     async fn expire(
         &self,
-        chunk: &ChunkId,
-        token: Token,
+        lease: &Expired,
         failure: &Failure,
         disposition: Disposition,
     ) -> Result<bool> {
         let disposition = self.twisted(disposition);
         if self.mutant == Mutant::EndsTheRenewed {
+            let (chunk, token) = (&lease.chunk, lease.token);
             return self.inner.fail(chunk, token, failure, disposition).await;
         }
-        self.inner.expire(chunk, token, failure, disposition).await
+        self.inner.expire(lease, failure, disposition).await
     }
 
     async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
