@@ -184,7 +184,8 @@ pub struct UnitRecord {
     pub frames: u32,
     /// Node that did the work.
     pub node: NodeId,
-    /// Milliseconds that it took; 0 when it was found by its content key.
+    /// Milliseconds that it took, without those in which the unit before was made as well; 0 when it was
+    /// found by its content key.
     pub elapsed_ms: u64,
     /// Whether it was found by its content key and not encoded.
     pub reused: bool,

@@ -18,9 +18,11 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use model::plan::{RenditionGroup, VideoPlan};
 use model::task::Next;
 use model::{Failure, FailureKind};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// What the task waits for beside its worker.
 enum Step {
@@ -38,6 +40,8 @@ struct Target {
     attempt: Arc<Attempt>,
     loaded: Arc<LoadedPlan>,
     group: String,
+    /// When a segment was stored last.
+    stored_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Target {
@@ -77,8 +81,14 @@ impl Target {
     async fn store(&self, segment: u32, unit: Unit) -> Result<(), Stop> {
         let (frames, since) = (unit.expected.frames(), unit.since);
         let facts = unit.store(&self.context).await?;
+        // It was begun while the one before was made, and that time is counted there.
+        let before = self.stored_at.lock().replace(Instant::now());
+        let since = before.map_or(since, |before| before.max(since));
         let record = facts.record(&self.context, frames, Some(since));
-        self.attempt.commit(segment, record).await
+        let elapsed_ms = record.elapsed_ms;
+        self.attempt.commit(segment, record).await?;
+        tracing::debug!(segment, frames, elapsed_ms, "segment committed");
+        Ok(())
     }
 }
 
@@ -94,6 +104,7 @@ pub(crate) async fn encode(
         attempt,
         loaded,
         group: group.to_owned(),
+        stored_at: Arc::default(),
     };
     // A chunk whose segments are all there needs no worker, and no memory.
     let Next::One(first) = target.claim().await? else {
