@@ -8,6 +8,7 @@ use frame::ops::deinterlace::{FieldOrder, deinterlace};
 use frame::ops::luma_stats::{BLACK_MAX, luma_histogram, luma_stats};
 use frame::ops::orient::{Mirror, Turn, orient};
 use frame::ops::scale::Scaler;
+use frame::ops::tonemap::{HdrTransfer, ToneMapper};
 use frame::ops::{CpuLevel, tile};
 use frame::{Picture, PixelFormat, Range, Result, Size, thumb};
 use std::hint::black_box;
@@ -103,6 +104,22 @@ fn converting(size: Size) -> Result<()> {
     Ok(())
 }
 
+fn mapping(size: Size) -> Result<()> {
+    let source = noise(PixelFormat::Yuv420p10, size)?;
+    let mut target = Picture::new(PixelFormat::Yuv420p8, size.width, size.height)?;
+    for transfer in [HdrTransfer::Pq, HdrTransfer::Hlg] {
+        let start = Instant::now();
+        let mut mapper = ToneMapper::new(transfer, 1_000);
+        let made = start.elapsed().as_micros();
+        let bytes = source.byte_len() + target.byte_len();
+        let name = format!("tonemap 1080p {transfer:?} (tables: {made} µs)");
+        measure(&name, bytes, || {
+            black_box(mapper.map(black_box(&source), &mut target)).ok();
+        });
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let size = Size::new(1920, 1080);
     let source = noise(PixelFormat::Yuv420p8, size)?;
@@ -111,6 +128,7 @@ fn main() -> Result<()> {
     let luma = bytes * 2 / 3;
     scaling(&source)?;
     converting(size)?;
+    mapping(size)?;
     for turn in [Turn::Quarter, Turn::Half] {
         measure(&format!("orient 1080p {turn:?}"), 2 * bytes, || {
             black_box(orient(black_box(&source), turn, Mirror::None, &mut target)).ok();

@@ -18,6 +18,7 @@ mod byte_source;
 mod cpu;
 mod dictionary;
 mod frame_handle;
+mod hdr;
 mod memory;
 mod packet;
 mod resample;
@@ -39,6 +40,7 @@ pub use encode::{
     VideoEncoderSettings,
 };
 pub use error::{Error, Result};
+pub use hdr::DolbyVision;
 pub use log::recent_log;
 pub use memory::return_freed_memory;
 pub use packet::Packet;

@@ -8,6 +8,7 @@ pub mod time;
 
 pub mod frame_map;
 pub mod grid;
+pub mod hdr;
 pub mod profile;
 pub mod rendition;
 pub mod source;

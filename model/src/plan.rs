@@ -3,6 +3,7 @@
 
 use crate::frame_map::FrameMap;
 use crate::grid::OutputGrid;
+use crate::hdr::HdrTransfer;
 use crate::job::Urgency;
 use crate::profile::Profile;
 use crate::rendition::Rendition;
@@ -144,6 +145,18 @@ pub struct Filters {
     pub deinterlace: Option<FieldOrder>,
     /// The turn that brings pictures upright.
     pub orientation: Orientation,
+    /// How HDR becomes SDR; `None` leaves light as it is coded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tonemap: Option<ToneMap>,
+}
+
+/// How HDR becomes SDR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToneMap {
+    /// How the source codes light.
+    pub transfer: HdrTransfer,
+    /// The brightest light to expect, in cd/m².
+    pub peak_nits: u32,
 }
 
 /// How a sound track is made.

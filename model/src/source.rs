@@ -1,6 +1,7 @@
 //! What the probe found in a source. Everything later is decided from these facts alone.
 
 use crate::Rational;
+use crate::hdr::{HdrMetadata, HdrTransfer};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -48,6 +49,9 @@ pub struct VideoTrack {
     pub bit_depth: u8,
     /// Colour description.
     pub color: Color,
+    /// What it says about high dynamic range.
+    #[serde(default, skip_serializing_if = "HdrMetadata::is_empty")]
+    pub hdr: HdrMetadata,
     /// Seconds per tick of the timestamps in `frames`.
     pub time_base: Rational,
     /// The container's own idea of the frame rate; a hint only.
@@ -70,9 +74,9 @@ impl VideoTrack {
         }
     }
 
-    /// Whether the transfer function is PQ or HLG (ITU-T H.273 values 16 and 18).
-    pub fn is_hdr(&self) -> bool {
-        matches!(self.color.transfer, 16 | 18)
+    /// The transfer function, where it is one of high dynamic range.
+    pub fn hdr_transfer(&self) -> Option<HdrTransfer> {
+        HdrTransfer::of(self.color.transfer)
     }
 }
 

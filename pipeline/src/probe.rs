@@ -16,6 +16,7 @@ use first_pictures::Seen;
 use frames::Frames;
 use libav::{ByteSource, Demuxer, StreamInfo};
 use model::FailureKind;
+use model::hdr::HdrTransfer;
 use model::source::{Color, FieldOrder, SourceInfo, VideoTrack};
 use scan::Scan;
 
@@ -25,8 +26,8 @@ pub(crate) const STAGE: &str = "probe";
 const SIDE_MAX: u32 = 8192;
 
 /// Reads a whole source and says what is in it. `sha256` is left empty: the caller, who reads all
-/// bytes anyway, hashes. Refuses, with what and where, a source that is broken, encrypted, HDR,
-/// too large, or has neither pictures nor sound.
+/// bytes anyway, hashes. Refuses, with what and where, a source that is broken, encrypted, too
+/// large, of colours that nothing here can map, or has neither pictures nor sound.
 pub fn probe(mut source: Box<dyn ByteSource>) -> Result<SourceInfo> {
     let size_bytes = source.len();
     boxes::refuse_protected(source.as_mut())?;
@@ -68,10 +69,25 @@ fn refuse_pictures(stream: &StreamInfo) -> Result<()> {
     let refuse = |what: String| {
         Err(Error::refused(STAGE, FailureKind::Unsupported, what).at(Place::Stream(stream.index)))
     };
-    match stream.color.transfer {
-        16 => return refuse("HDR pictures with the PQ transfer (SMPTE ST 2084)".to_owned()),
-        18 => return refuse("HDR pictures with the HLG transfer (ARIB STD-B67)".to_owned()),
-        _ => {}
+    if let Some(vision) = stream
+        .dolby_vision
+        .filter(|vision| vision.compatibility == 0)
+    {
+        let profile = vision.profile;
+        return refuse(format!(
+            "Dolby Vision of profile {profile}, whose base layer no other decoder can show"
+        ));
+    }
+    // RGB, constant luminance, ICtCp, other primaries: a guess would show wrong colours.
+    let Color {
+        primaries, matrix, ..
+    } = stream.color;
+    let is_bt2020 = matches!(primaries, 2 | 9) && matches!(matrix, 2 | 9);
+    if HdrTransfer::of(stream.color.transfer).is_some() && !is_bt2020 {
+        return refuse(format!(
+            "HDR pictures with primaries {primaries} and matrix {matrix} (ITU-T H.273); BT.2020 with \
+             non-constant luminance (9 and 9) is taken"
+        ));
     }
     if stream.width > SIDE_MAX || stream.height > SIDE_MAX {
         let (width, height) = (stream.width, stream.height);
@@ -109,6 +125,7 @@ fn video_track(
         pixel_format: stream.pixel_format.clone(),
         bit_depth: seen.picture.picture.format().bit_depth(),
         color: color(stream, &seen),
+        hdr: seen.hdr.or(stream.hdr),
         time_base: stream.time_base,
         nominal_frame_rate: stream.real_frame_rate.or(stream.average_frame_rate),
         frames: frames.table,

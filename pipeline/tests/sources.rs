@@ -12,10 +12,6 @@ use support::clip;
 const PICTURES: &str = "-f lavfi -i testsrc2=size=128x72:rate=25:duration=2";
 const SOUND: &str = "-f lavfi -i sine=d=2:r=48000";
 
-fn refusal(clip: &support::Clip) -> pipeline::Error {
-    pipeline::probe(clip.source()).unwrap_err()
-}
-
 #[test]
 fn every_frame_is_listed_with_its_time() {
     for (name, codec) in [
@@ -133,21 +129,6 @@ fn rotation_aspect_language_and_colour_are_read() {
     assert_ne!(track.orientation, Orientation::default());
     assert_eq!(track.display_size(), (72, 171));
     assert_eq!(info.audio[0].language, "de");
-}
-
-#[test]
-fn hdr_is_unsupported_and_named() {
-    for (transfer, name) in [("smpte2084", "PQ"), ("arib-std-b67", "HLG")] {
-        let clip = clip(
-            "hdr.mp4",
-            &format!(
-                "{PICTURES} -pix_fmt yuv420p10le -c:v libx265 -color_trc {transfer} -x265-params log-level=error:transfer={transfer}"
-            ),
-        );
-        let error = refusal(&clip);
-        assert_eq!(error.kind(), FailureKind::Unsupported);
-        assert!(error.to_string().contains(name), "{error}");
-    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of `frame::ops::OPS`.
-pub const OPERATIONS: [Operation; 6] = [
+pub const OPERATIONS: [Operation; 7] = [
     Operation {
         name: "scale",
         twin: "frame::ops::scale",
@@ -38,6 +38,10 @@ pub const OPERATIONS: [Operation; 6] = [
     Operation {
         name: "tile",
         twin: "frame::ops::tile",
+    },
+    Operation {
+        name: "tonemap",
+        twin: "frame::ops::tonemap",
     },
 ];
 

@@ -18,7 +18,8 @@ mod tests;
 const CHUNK: usize = 16;
 
 /// The 4x4 Bayer matrix.
-const BAYER: [[u16; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
+pub(super) const BAYER: [[u16; 4]; 4] =
+    [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
 
 /// Converts pictures of one format and range.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ pub mod luma_stats;
 pub mod orient;
 pub mod scale;
 pub mod tile;
+pub mod tonemap;
 
 pub use cpu::CpuLevel;
 
@@ -23,4 +24,5 @@ pub const OPS: &[&str] = &[
     "deinterlace",
     "luma_stats",
     "tile",
+    "tonemap",
 ];

@@ -8,9 +8,12 @@ use crate::decode::pixels;
 use crate::demux::{StreamInfo, StreamKind};
 use crate::error::{Error, Result};
 use crate::frame_handle::FrameHandle;
+use crate::hdr;
 use crate::packet::Packet;
 use crate::sys::{self, ffi};
 use frame::{Picture, PixelFormat, SIDE_MAX};
+use model::hdr::HdrMetadata;
+use std::slice;
 
 /// How a video decoder works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct DecodedPicture {
     /// Whether the decoder knows that the samples are wrong somewhere (missing references,
     /// concealed errors).
     pub corrupt: bool,
+    /// HDR metadata that the picture carries.
+    pub hdr: HdrMetadata,
 }
 
 impl DecodedPicture {
@@ -60,6 +65,7 @@ impl DecodedPicture {
             interlaced: false,
             top_field_first: false,
             corrupt: false,
+            hdr: HdrMetadata::default(),
         }
     }
 }
@@ -165,6 +171,7 @@ impl VideoDecoder {
             if !is_unwanted {
                 pixels::copy_out(frame, &mut decoded.picture)?;
             }
+            decoded.hdr = hdr_metadata(frame);
             decoded.corrupt = (*frame).flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
                 || (*frame).decode_error_flags != 0;
         }
@@ -179,6 +186,25 @@ impl VideoDecoder {
         self.context.flush();
         self.run_up = RunUp::Start;
     }
+}
+
+/// # Safety
+/// `frame` was filled by a decoder.
+unsafe fn hdr_metadata(frame: *const ffi::AVFrame) -> HdrMetadata {
+    use ffi::AVFrameSideDataType as Kind;
+    let bytes = |kind: Kind| -> &[u8] {
+        // SAFETY: the caller vouches for the frame, to which its side data belongs, of the size that it says.
+        unsafe {
+            match ffi::av_frame_get_side_data(frame, kind) {
+                data if data.is_null() || (*data).data.is_null() => &[],
+                data => slice::from_raw_parts((*data).data, (*data).size),
+            }
+        }
+    };
+    hdr::metadata(
+        bytes(Kind::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA),
+        bytes(Kind::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL),
+    )
 }
 
 /// Key frame, interlaced, top field first.

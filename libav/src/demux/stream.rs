@@ -4,9 +4,12 @@
 use crate::demux::orientation::{MATRIX_BYTES, from_display_matrix};
 use crate::dictionary::metadata;
 use crate::error::{Error, Result};
+use crate::hdr::{self, DolbyVision};
 use crate::sys::{self, ffi, raw};
+use ffi::AVPacketSideDataType as SideData;
 use libc::{c_char, c_int};
 use model::Rational;
+use model::hdr::HdrMetadata;
 use model::source::{Color, FieldOrder, Orientation};
 use std::ptr::NonNull;
 use std::slice;
@@ -78,6 +81,10 @@ pub struct StreamInfo {
     pub color: Color,
     /// How the picture must be turned to be shown upright.
     pub orientation: Orientation,
+    /// HDR metadata of the container.
+    pub hdr: HdrMetadata,
+    /// Dolby Vision, where the container says so.
+    pub dolby_vision: Option<DolbyVision>,
     /// Samples per second; 0 for what is not audio.
     pub sample_rate: u32,
     /// Number of audio channels.
@@ -127,7 +134,12 @@ impl StreamInfo {
                 bit_depth,
                 field_order: field_order(raw!(parameters, field_order)),
                 color: color(parameters),
-                orientation: orientation(stream),
+                orientation: orientation(side_data(stream, SideData::AV_PKT_DATA_DISPLAYMATRIX)),
+                hdr: hdr::metadata(
+                    side_data(stream, SideData::AV_PKT_DATA_MASTERING_DISPLAY_METADATA),
+                    side_data(stream, SideData::AV_PKT_DATA_CONTENT_LIGHT_LEVEL),
+                ),
+                dolby_vision: hdr::dolby_vision(side_data(stream, SideData::AV_PKT_DATA_DOVI_CONF)),
                 sample_rate: u32::try_from((*parameters).sample_rate).unwrap_or_default(),
                 channels: u32::try_from((*parameters).ch_layout.nb_channels).unwrap_or_default(),
                 layout: layout_name(&raw const (*parameters).ch_layout),
@@ -259,8 +271,11 @@ unsafe fn implies_full_range(parameters: *const ffi::AVCodecParameters) -> bool 
 /// `AVCOL_RANGE_JPEG`.
 pub(crate) const FULL_RANGE: c_int = ffi::AVColorRange::AVCOL_RANGE_JPEG as c_int;
 
-unsafe fn orientation(stream: *const ffi::AVStream) -> Orientation {
-    let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+/// A stream's side data of a kind; empty where it has none.
+///
+/// # Safety
+/// `stream` is valid, and nothing changes it while the answer is used.
+unsafe fn side_data<'a>(stream: *const ffi::AVStream, kind: SideData) -> &'a [u8] {
     let mut size = 0_usize;
     // SAFETY: the caller vouches for the stream; the side data belongs to it.
     #[cfg(not(ffmpeg_6_1))]
@@ -282,11 +297,14 @@ unsafe fn orientation(stream: *const ffi::AVStream) -> Orientation {
         }
     };
     if data.is_null() {
-        return Orientation::default();
+        return &[];
     }
     // SAFETY: libav says that `size` bytes are there.
-    let bytes = unsafe { slice::from_raw_parts(data, size) };
-    bytes
+    unsafe { slice::from_raw_parts(data, size) }
+}
+
+fn orientation(matrix: &[u8]) -> Orientation {
+    matrix
         .first_chunk::<MATRIX_BYTES>()
         .map(from_display_matrix)
         .unwrap_or_default()

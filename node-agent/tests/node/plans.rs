@@ -93,6 +93,7 @@ pub(crate) fn video(track: &VideoTrack) -> Result<VideoPlan> {
         track: track.clone(),
         filters: Filters {
             deinterlace: None,
+            tonemap: None,
             orientation: track.orientation,
         },
         grid,
@@ -149,6 +150,7 @@ pub(crate) fn imagined_track(frames: u32) -> VideoTrack {
         pixel_format: "yuv420p".to_owned(),
         bit_depth: 8,
         color: Color::BT709,
+        hdr: model::hdr::HdrMetadata::default(),
         time_base: Rational::new(1, 25).unwrap_or(Rational::ONE),
         nominal_frame_rate: None,
         frames: model::source::FrameTable::new(&pts, Vec::new(), i64::from(frames)),

@@ -41,6 +41,7 @@ impl Matrix {
     /// What the source says; where it says nothing, what its height suggests.
     pub(super) fn of(video: &VideoPlan) -> Self {
         match video.track.color.matrix {
+            _ if video.filters.tonemap.is_some() => Self::BT709,
             4..=6 => Self::BT601,
             2 if video.track.height < 720 => Self::BT601,
             _ => Self::BT709,

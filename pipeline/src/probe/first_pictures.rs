@@ -3,6 +3,7 @@
 use super::STAGE;
 use crate::error::{Error, InStage, Place, Result};
 use libav::{DecodedPicture, DecoderOptions, Packet, StreamInfo};
+use model::hdr::HdrMetadata;
 use model::source::{FieldOrder, FrameTable};
 
 /// Pictures that are looked at; two seconds tell film from video.
@@ -21,6 +22,7 @@ pub(super) struct FirstPictures {
     picture: DecodedPicture,
     interlaced: usize,
     top_first: usize,
+    hdr: HdrMetadata,
 }
 
 /// What was seen.
@@ -29,6 +31,8 @@ pub(super) struct Seen {
     times: Vec<Option<i64>>,
     interlaced: usize,
     top_first: usize,
+    /// HDR metadata of the first picture that has any.
+    pub(super) hdr: HdrMetadata,
 }
 
 impl FirstPictures {
@@ -44,6 +48,7 @@ impl FirstPictures {
             picture: DecodedPicture::empty(),
             interlaced: 0,
             top_first: 0,
+            hdr: HdrMetadata::default(),
         })
     }
 
@@ -87,6 +92,7 @@ impl FirstPictures {
                 Err(error) => return Err(Error::new(STAGE, error)),
             }
             self.times.push(self.picture.pts);
+            self.hdr = self.hdr.or(self.picture.hdr);
             self.interlaced += usize::from(self.picture.interlaced);
             self.top_first += usize::from(self.picture.interlaced && self.picture.top_field_first);
             if self.times.len() >= PICTURES {
@@ -107,6 +113,7 @@ impl FirstPictures {
             times: self.times,
             interlaced: self.interlaced,
             top_first: self.top_first,
+            hdr: self.hdr,
         })
     }
 }

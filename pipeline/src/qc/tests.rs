@@ -51,12 +51,14 @@ fn video() -> VideoPlan {
             pixel_format: "yuv420p".to_owned(),
             bit_depth: 8,
             color: Color::BT709,
+            hdr: model::hdr::HdrMetadata::default(),
             time_base: Rational::new(1, 25).unwrap(),
             nominal_frame_rate: None,
             frames: FrameTable::default(),
         },
         filters: Filters {
             deinterlace: None,
+            tonemap: None,
             orientation: Orientation::default(),
         },
         grid: OutputGrid {

@@ -1,17 +1,18 @@
 //! Takes frame numbers, gives upright progressive 4:2:0 pictures of the source's size; holds the
 //! pictures beside the wanted one where deinterlacing needs them.
 //!
-//! The order matters: fields are only where the decoder left them, so deinterlacing comes first; the
-//! turn comes after converting, because 4:2:2 cannot be turned.
+//! The order matters: fields are only where the decoder left them, so deinterlacing comes first; light is
+//! mapped before depth is lost; the turn comes after both, because 4:2:2 cannot be turned.
 
 use super::{Decode, Pool, Shared};
 use crate::error::{InStage, Result};
 use frame::ops::convert::Converter;
 use frame::ops::deinterlace::{self, deinterlace};
 use frame::ops::orient::{Mirror, Turn, orient};
+use frame::ops::tonemap::{HdrTransfer, ToneMapper};
 use frame::{Picture, PixelFormat, Range};
 use libav::DecodedPicture;
-use model::plan::Filters;
+use model::plan::{Filters, ToneMap};
 use model::source::{FieldOrder, Orientation};
 
 const STAGE: &str = "filter";
@@ -22,9 +23,18 @@ pub(crate) struct Filter {
     fields: Option<deinterlace::FieldOrder>,
     orientation: Orientation,
     converter: Option<((PixelFormat, Range), Converter)>,
+    tonemap: Option<ToneMapper>,
     pool: Pool,
     /// Decoded frames by number: one, or three in a row for deinterlacing.
     window: [Held; 3],
+}
+
+fn mapper(tonemap: ToneMap) -> ToneMapper {
+    let transfer = match tonemap.transfer {
+        model::hdr::HdrTransfer::Pq => HdrTransfer::Pq,
+        model::hdr::HdrTransfer::Hlg => HdrTransfer::Hlg,
+    };
+    ToneMapper::new(transfer, tonemap.peak_nits)
 }
 
 struct Held {
@@ -49,6 +59,7 @@ impl Filter {
             fields,
             orientation: filters.orientation,
             converter: None,
+            tonemap: filters.tonemap.map(mapper),
             pool,
             window: [held(), held(), held()],
         }
@@ -68,6 +79,7 @@ impl Filter {
             }
         };
         let picture = self.convert(picture)?;
+        let picture = self.map(picture)?;
         let picture = self.turn(picture)?;
         Ok(self.pool.share(picture))
     }
@@ -121,13 +133,18 @@ impl Filter {
     }
 
     fn convert(&mut self, picture: Picture) -> Result<Picture> {
+        // Light is mapped at full depth.
+        let depth = match self.tonemap {
+            Some(_) => PixelFormat::Yuv420p10,
+            None => PixelFormat::Yuv420p8,
+        };
         let key = (picture.format(), picture.range());
         if self
             .converter
             .as_ref()
             .is_none_or(|(known, _)| *known != key)
         {
-            let converter = Converter::new(key.0, key.1, PixelFormat::Yuv420p8).in_stage(STAGE)?;
+            let converter = Converter::new(key.0, key.1, depth).in_stage(STAGE)?;
             self.converter = Some((key, converter));
         }
         let Some((_, converter)) = &mut self.converter else {
@@ -136,8 +153,18 @@ impl Filter {
         if converter.is_identity() {
             return Ok(picture);
         }
-        let mut target = self.pool.take(PixelFormat::Yuv420p8, picture.size())?;
+        let mut target = self.pool.take(depth, picture.size())?;
         converter.convert(&picture, &mut target).in_stage(STAGE)?;
+        self.pool.give(picture);
+        Ok(target)
+    }
+
+    fn map(&mut self, picture: Picture) -> Result<Picture> {
+        let Some(mapper) = &mut self.tonemap else {
+            return Ok(picture);
+        };
+        let mut target = self.pool.take(PixelFormat::Yuv420p8, picture.size())?;
+        mapper.map(&picture, &mut target).in_stage(STAGE)?;
         self.pool.give(picture);
         Ok(target)
     }

@@ -197,6 +197,7 @@ fn video_plan(
         track: track.clone(),
         filters: Filters {
             deinterlace: Some(track.field_order).filter(|o| *o != FieldOrder::Progressive),
+            tonemap: None,
             orientation: track.orientation,
         },
         chunks: std::iter::once(0..grid.segments()).collect(),

@@ -63,6 +63,7 @@ fn film(frames: i64) -> SourceInfo {
         pixel_format: "yuv420p".to_owned(),
         bit_depth: 8,
         color: Color::UNSPECIFIED,
+        hdr: model::hdr::HdrMetadata::default(),
         time_base: Rational::new(1, 1_000).unwrap(),
         nominal_frame_rate: None,
         frames: FrameTable::new(&pts, vec![AccessPoint { frame: 0, dts: 0 }], frames * 40),

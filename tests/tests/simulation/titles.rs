@@ -124,6 +124,7 @@ fn pictures(frames: i64) -> VideoTrack {
         pixel_format: "yuv420p".to_owned(),
         bit_depth: 8,
         color: Color::UNSPECIFIED,
+        hdr: model::hdr::HdrMetadata::default(),
         time_base: FRAMES_PER_SECOND.recip().expect("not zero"),
         nominal_frame_rate: None,
         frames: FrameTable::new(&pts, vec![AccessPoint { frame: 0, dts: 0 }], frames),

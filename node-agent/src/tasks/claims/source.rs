@@ -103,6 +103,7 @@ mod tests {
                 pixel_format: "yuv420p".to_owned(),
                 bit_depth: 8,
                 color: Color::BT709,
+                hdr: model::hdr::HdrMetadata::default(),
                 time_base: Rational::ONE,
                 nominal_frame_rate: None,
                 frames: FrameTable::default(),

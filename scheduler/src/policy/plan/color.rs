@@ -9,8 +9,12 @@ const UNSPECIFIED: u8 = 2;
 /// Lines from which on unlabelled material is taken for high definition.
 const HD_LINES: u32 = 720;
 
-/// The colour of the renditions of a track: always video range, because the pipeline converts.
+/// The colour of the renditions of a track: always video range, because the pipeline converts, and BT.709
+/// where it maps HDR.
 pub(super) fn output(track: &VideoTrack) -> Color {
+    if track.hdr_transfer().is_some() {
+        return Color::BT709;
+    }
     let guess = guess(track);
     let known = |value: u8, guess: u8| match value {
         // 0 and 3 are reserved in primaries and transfer.

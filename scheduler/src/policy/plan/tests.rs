@@ -56,6 +56,7 @@ fn video(width: u32, height: u32, pts: &[i64], ticks_per_second: i64) -> VideoTr
         pixel_format: "yuv420p".to_owned(),
         bit_depth: 8,
         color: Color::UNSPECIFIED,
+        hdr: model::hdr::HdrMetadata::default(),
         time_base: fraction(1, ticks_per_second),
         nominal_frame_rate: None,
         frames: table(pts),

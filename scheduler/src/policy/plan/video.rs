@@ -2,7 +2,7 @@
 
 use super::{chunks, color, encoders, failure, groups, ladder, timing};
 use model::grid::OutputGrid;
-use model::plan::{BuildIds, Filters, RenditionGroup, VideoPlan};
+use model::plan::{BuildIds, Filters, RenditionGroup, ToneMap, VideoPlan};
 use model::profile::Profile;
 use model::source::{FieldOrder, VideoTrack};
 use model::{Failure, FailureKind, Rational};
@@ -13,10 +13,6 @@ pub(super) fn plan(
     builds: &BuildIds,
     slots: u32,
 ) -> Result<VideoPlan, Failure> {
-    if track.is_hdr() {
-        let message = "pictures are HDR (PQ or HLG), which this farm does not convert yet";
-        return Err(failure(FailureKind::Unsupported, message));
-    }
     if track.width == 0 || track.height == 0 || track.sample_aspect <= Rational::ZERO {
         return Err(failure(
             FailureKind::BadInput,
@@ -57,6 +53,10 @@ pub(super) fn plan(
                 order => Some(order),
             },
             orientation: track.orientation,
+            tonemap: track.hdr_transfer().map(|transfer| ToneMap {
+                transfer,
+                peak_nits: track.hdr.peak_nits(),
+            }),
         },
         chunks: chunks::plan(&grid, &timing.map, &track.frames, slots),
         track: track.clone(),

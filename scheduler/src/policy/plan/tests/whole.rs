@@ -2,7 +2,8 @@
 
 use super::{audio, builds, fraction, planned, rounded, source, text, ticket, video};
 use crate::policy::plan::{left_out, plan};
-use model::plan::{AudioCodec, Sidecar};
+use model::hdr::{ContentLight, HdrTransfer};
+use model::plan::{AudioCodec, Sidecar, ToneMap};
 use model::source::{AccessPoint, Color, FieldOrder, VideoTrack};
 use model::{FailureKind, Rational};
 
@@ -199,13 +200,33 @@ fn interlaced_pictures_are_made_progressive() {
 }
 
 #[test]
+fn hdr_is_mapped_and_signalled_as_what_it_becomes() {
+    for (transfer, name) in [(16, HdrTransfer::Pq), (18, HdrTransfer::Hlg)] {
+        let mut track = film(4);
+        track.color = Color {
+            primaries: 9,
+            transfer,
+            matrix: 9,
+            full_range: false,
+        };
+        track.hdr.light = Some(ContentLight {
+            pixel_max: 700,
+            mean_max: 0,
+        });
+        let plan = planned("web", &source(Some(track), Vec::new())).unwrap();
+        let video = plan.video.unwrap();
+        let tonemap = ToneMap {
+            transfer: name,
+            peak_nits: 700,
+        };
+        assert_eq!(video.filters.tonemap, Some(tonemap));
+        let mut renditions = video.groups.iter().flat_map(|group| &group.renditions);
+        assert!(renditions.all(|rendition| rendition.color == Color::BT709));
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_said_with_its_class() {
-    let hdr = Color {
-        primaries: 9,
-        transfer: 16,
-        matrix: 9,
-        full_range: false,
-    };
     let cases = [
         (source(None, Vec::new()), FailureKind::BadInput),
         (
@@ -215,16 +236,6 @@ fn what_cannot_be_done_is_said_with_its_class() {
         (
             source(Some(video(0, 0, &[0], 25)), Vec::new()),
             FailureKind::BadInput,
-        ),
-        (
-            source(
-                Some(VideoTrack {
-                    color: hdr,
-                    ..film(4)
-                }),
-                Vec::new(),
-            ),
-            FailureKind::Unsupported,
         ),
     ];
     for (source, kind) in cases {
