@@ -80,6 +80,7 @@ fn encoder_id(kind: VideoEncoderKind) -> Result<Option<String>> {
         threads: 1,
         key_pictures: 0,
         segment_pictures: None,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         profile: None,
         level: None,

@@ -24,6 +24,7 @@ fn settings(kind: VideoEncoderKind) -> VideoEncoderSettings {
         threads: 1,
         key_pictures: 0,
         segment_pictures: None,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         profile: None,
         level: None,

@@ -2,6 +2,7 @@
 //! and hashed into the content key, so adding a field that changes bytes changes every key.
 
 use crate::Rational;
+use crate::hdr::HdrMetadata;
 use crate::source::Color;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,9 @@ pub struct Rendition {
     pub bit_depth: u8,
     /// Colour description that is signalled.
     pub color: Color,
+    /// HDR metadata that is signalled; empty for SDR.
+    #[serde(default, skip_serializing_if = "HdrMetadata::is_empty")]
+    pub hdr: HdrMetadata,
     /// Rate control.
     pub rate: RateControl,
     /// Speed preset in the family's own words (`medium`, or rav1e's `8`).

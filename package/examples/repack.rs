@@ -186,6 +186,7 @@ impl Job {
             width,
             height,
             color,
+            hdr: model::hdr::HdrMetadata::default(),
         };
         let language = "und".to_owned();
         let init = write::TrackInit {

@@ -274,6 +274,7 @@ fn video_init(video: &VideoPlan, id: &str, config: &CodecConfig) -> Result<Vec<u
         width,
         height,
         color,
+        hdr: model::hdr::HdrMetadata::default(),
     };
     let (timescale, ticks) = video.grid.timescale();
     let delay = rendition.codec.composition_delay_frames() * ticks;

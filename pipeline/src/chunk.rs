@@ -14,9 +14,8 @@ mod worker;
 
 use crate::error::{Error, Place, Result};
 use crate::output::Output;
-use crate::stages::{Decode, Filter, Measure, Pool, Shared};
+use crate::stages::{Decode, Depths, Filter, Filtered, Measure, Pool};
 use libav::ByteSource;
-use model::FailureKind;
 use model::plan::{Plan, RenditionGroup, VideoPlan};
 use model::task::Next;
 use std::io;
@@ -51,7 +50,6 @@ pub fn run_chunk(
     let video = video.ok_or_else(|| Error::bug(STAGE, "the plan has no pictures"))?;
     let named = plan.group(group);
     let named = named.ok_or_else(|| Error::bug(STAGE, format!("the plan has no group {group}")))?;
-    refuse_depth(named)?;
     let decode = Decode::open(source, &video.track)?;
     let leads = plan.leads(group);
     std::thread::scope(|scope| {
@@ -61,6 +59,7 @@ pub fn run_chunk(
             frames: Filter::new(
                 decode,
                 &video.filters,
+                depths(named, leads),
                 Pool::new(SPENT_PICTURES + named.lookahead_frames as usize),
             ),
             measure: leads.then(|| Measure::new(plan, video)).transpose()?,
@@ -76,18 +75,15 @@ pub fn run_chunk(
     })
 }
 
-/// The picture path has 8 bits throughout.
-fn refuse_depth(group: &RenditionGroup) -> Result<()> {
-    match group
-        .renditions
-        .iter()
-        .find(|rendition| rendition.bit_depth != 8)
-    {
-        None => Ok(()),
-        Some(deep) => {
-            let message = format!("rendition {} of {} bits", deep.id, deep.bit_depth);
-            Err(Error::refused(STAGE, FailureKind::Unsupported, message))
-        }
+/// The pictures that a group takes, and statistics and tiles where it has to look at them.
+fn depths(group: &RenditionGroup, leads: bool) -> Depths {
+    let has = |wanted: u8| {
+        let mut depths = group.renditions.iter().map(|rendition| rendition.bit_depth);
+        depths.any(|depth| (depth == 8) == (wanted == 8))
+    };
+    Depths {
+        narrow: leads || has(8),
+        deep: has(10),
     }
 }
 
@@ -98,7 +94,7 @@ struct Chunk<'a> {
     workers: Workers,
     units: Units,
     /// The last source frame, which the next output frame may show again.
-    held: Option<(u32, Shared)>,
+    held: Option<(u32, Filtered)>,
     /// Pictures of the next segment that encoders are shown.
     lookahead: u32,
     /// The segment that was fed last, while its encoders have not seen what follows it.
@@ -158,7 +154,7 @@ impl Chunk<'_> {
         for ((done, output), source) in (1..).zip(outputs).zip(sources) {
             let picture = self.picture(source)?;
             if let Some(measure) = &mut self.measure {
-                measure.push(output, &picture)?;
+                measure.push(output, picture.of(8)?)?;
             }
             self.workers.give_all(|| Order::Picture(picture.clone()))?;
             self.take_ready()?;
@@ -192,7 +188,7 @@ impl Chunk<'_> {
         Ok(())
     }
 
-    fn picture(&mut self, source: u32) -> Result<Shared> {
+    fn picture(&mut self, source: u32) -> Result<Filtered> {
         if let Some((_, picture)) = self.held.as_ref().filter(|(frame, _)| *frame == source) {
             return Ok(picture.clone());
         }

@@ -16,7 +16,7 @@ mod segment;
 
 pub(crate) use decode::Decode;
 pub(crate) use encode::{Encode, Samples};
-pub(crate) use filter::Filter;
+pub(crate) use filter::{Depths, Filter, Filtered};
 pub(crate) use measure::Measure;
 pub(crate) use pool::{Pool, Shared};
 pub(crate) use scale::Scale;

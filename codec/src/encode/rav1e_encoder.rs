@@ -99,6 +99,8 @@ fn encoder_config(rendition: &Rendition, options: &EncodeOptions) -> Result<Enco
         chroma_sampling: ChromaSampling::Cs420,
         pixel_range: color::range(&rendition.color),
         color_description: Some(color::description(&rendition.color)),
+        mastering_display: rendition.hdr.mastering.map(color::mastering),
+        content_light: rendition.hdr.light.map(color::content_light),
         min_key_frame_interval: 0,
         max_key_frame_interval: NEVER_PICTURES,
         low_latency: false,

@@ -23,6 +23,7 @@ fn rendition(family: EncoderFamily, bit_depth: u8) -> Rendition {
         height: 72,
         frame_rate: Rational::whole(25),
         bit_depth,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         rate: RateControl {
             quality_centi,

@@ -6,6 +6,7 @@
 //! second IDR, and x264 is told to be stitchable (else CRF changes the PPS).
 
 use crate::encode::settings::{VideoEncoderKind, VideoEncoderSettings};
+use model::hdr::HdrMetadata;
 use model::rendition::BUFFER_START_PERMILLE;
 
 /// Pictures between IDRs at least. x264 caps this at half of the (infinite) maximum; it is far
@@ -17,7 +18,10 @@ pub(super) fn parameters(settings: &VideoEncoderSettings) -> String {
     let mut list = rate(settings);
     match settings.kind {
         VideoEncoderKind::X264 => list.extend(x264()),
-        VideoEncoderKind::X265 => list.extend(x265(settings)),
+        VideoEncoderKind::X265 => {
+            list.extend(x265(settings));
+            list.extend(high_dynamic_range(&settings.hdr));
+        }
     }
     list.extend(settings.extra.iter().cloned());
     let entries: Vec<String> = list
@@ -89,6 +93,28 @@ fn x265(settings: &VideoEncoderSettings) -> Vec<(String, String)> {
         ("info", "0"),
         ("log-level", "error"),
     ])
+}
+
+/// In the units of the messages, which are ours.
+fn high_dynamic_range(hdr: &HdrMetadata) -> Vec<(String, String)> {
+    let mut list = Vec::new();
+    if let Some(display) = &hdr.mastering {
+        let [red, green, blue] = display.primaries;
+        let point = |name: &str, [x, y]: [u16; 2]| format!("{name}({x},{y})");
+        let points = [
+            point("G", green),
+            point("B", blue),
+            point("R", red),
+            point("WP", display.white),
+        ];
+        let light = format!("L({},{})", display.luminance_max, display.luminance_min);
+        list.push(("master-display".to_owned(), points.concat() + &light));
+    }
+    if let Some(light) = &hdr.light {
+        let levels = format!("{},{}", light.pixel_max, light.mean_max);
+        list.push(("max-cll".to_owned(), levels));
+    }
+    list
 }
 
 fn owned(list: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::sys::ffi;
 use frame::PixelFormat;
 use model::Rational;
+use model::hdr::HdrMetadata;
 use model::rendition::{EncoderFamily, Rendition};
 use model::source::Color;
 use std::ffi::CStr;
@@ -59,6 +60,8 @@ pub struct VideoEncoderSettings {
     pub segment_pictures: Option<u32>,
     /// Colour that is signalled in the VUI.
     pub color: Color,
+    /// HDR metadata that is signalled in SEI messages, by HEVC alone.
+    pub hdr: HdrMetadata,
     /// The library's own name of a profile, such as `high`; `None` for the least that fits.
     pub profile: Option<String>,
     /// Level, such as `4.1`; `None` for the least that fits.
@@ -112,6 +115,7 @@ impl VideoEncoderSettings {
             key_pictures: 0,
             segment_pictures: None,
             color: rendition.color,
+            hdr: rendition.hdr,
             profile: None,
             level: None,
             extra: Vec::new(),

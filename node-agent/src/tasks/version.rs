@@ -175,6 +175,7 @@ fn pictures(
             width: rendition.width,
             height: rendition.height,
             color: rendition.color,
+            hdr: rendition.hdr,
         },
         timescale,
         language: "und".to_owned(),

@@ -10,6 +10,7 @@ mod fake_scheduler;
 mod fitness;
 mod heartbeat;
 mod memory;
+mod pace;
 mod plans;
 mod tampering;
 mod title;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         fitness::CASES,
         heartbeat::CASES,
         memory::CASES,
+        pace::CASES,
         title::CASES,
         tampering::CASES,
     ];

@@ -79,6 +79,7 @@ pub(crate) fn video(track: &VideoTrack) -> Result<VideoPlan> {
         height: rung,
         frame_rate: rate,
         bit_depth: 8,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         rate: RateControl {
             quality_centi: 2600,

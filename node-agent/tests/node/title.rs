@@ -14,7 +14,6 @@ use model::{Failure, FailureKind, JobId, TenantId, TitleId, content_key, layout}
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 use storage::{SourceRoots, Storage};
 use tempfile::TempDir;
 
@@ -38,10 +37,6 @@ pub(crate) const CASES: &[Case] = &[
     (
         "a_segment_waits_for_the_one_before_while_others_are_idle",
         hungry,
-    ),
-    (
-        "time_in_which_two_segments_are_made_counts_for_one",
-        overlapping,
     ),
     ("a_file_that_is_no_video_is_bad_input", no_video),
     (
@@ -300,23 +295,6 @@ fn becomes_a_version() -> Result<()> {
                 "{name} was made again"
             );
         }
-        Ok(())
-    })
-}
-
-fn overlapping() -> Result<()> {
-    block_on(async {
-        let place = Place::new()?;
-        place.make_clip_of(60)?;
-        place.plan().await?;
-        let started = Instant::now();
-        let made = place.done(encode(), 30).await?;
-        let whole = started.elapsed();
-        let counted: u64 = made.values().map(|record| record.elapsed_ms).sum();
-        ensure!(
-            u128::from(counted) <= whole.as_millis(),
-            "{counted} ms are counted in {whole:?}: {made:?}"
-        );
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! The threads of a chunk: one for each rendition, which scales, encodes and writes its segments.
 
 use crate::error::{Error, Result};
-use crate::stages::{Encode, Muxer, Pool, Scale, Shared};
+use crate::stages::{Encode, Filtered, Muxer, Pool, Scale, Shared};
 use codec::EncodeOptions;
 use frame::Size;
 use model::facts::SegmentFacts;
@@ -26,11 +26,11 @@ pub(super) enum Order {
     /// A segment begins; with `retries`, at so much less quality.
     Begin { segment: u32, retries: u8 },
     /// Its next picture, full size.
-    Picture(Shared),
+    Picture(Filtered),
     /// It is complete; the pictures that follow, its encoder is only shown.
     End,
     /// A picture of the next segment, when that one is not made here.
-    Ahead(Shared),
+    Ahead(Filtered),
 }
 
 /// One rendition of a segment.
@@ -197,7 +197,7 @@ impl<'a> Worker<'a> {
                 Order::Begin { segment, retries } => self.begin(segment, retries)?,
                 Order::Picture(picture) => self.picture(&picture)?,
                 Order::Ahead(picture) => {
-                    let picture = self.scale.scale(&picture)?;
+                    let picture = self.scaled(&picture)?;
                     self.show(&picture)?;
                 }
                 Order::End => self.end()?,
@@ -227,9 +227,15 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// The picture in the rendition's depth and size.
+    fn scaled(&mut self, picture: &Filtered) -> Result<Shared> {
+        self.scale
+            .scale(picture.of(self.muxer.rendition.bit_depth)?)
+    }
+
     /// A picture of the current segment, which may also be ahead of the one that ends.
-    fn picture(&mut self, picture: &Shared) -> Result<()> {
-        let picture = self.scale.scale(picture)?;
+    fn picture(&mut self, picture: &Filtered) -> Result<()> {
+        let picture = self.scaled(picture)?;
         if self.ending.is_some() {
             self.withheld.push(picture.clone());
             return self.show(&picture);

@@ -2,7 +2,7 @@
 
 use super::STAGE;
 use crate::error::{Error, InStage, Result};
-use crate::stages::{Decode, Filter, Pool, Shared};
+use crate::stages::{Decode, Depths, Filter, Pool};
 use frame::ops::scale::Scaler;
 use frame::{Picture, PixelFormat, Size};
 use libav::ByteSource;
@@ -56,13 +56,18 @@ pub(super) fn draw(
     let frame = video.map.sources(output..output + 1).first().copied();
     let frame = frame.ok_or_else(|| Error::bug(STAGE, format!("no output frame {output}")))?;
     let decode = Decode::open(source, &video.track)?;
-    let picture: Shared = Filter::new(decode, &video.filters, Pool::new(4)).frame(frame)?;
+    let depths = Depths {
+        narrow: true,
+        deep: false,
+    };
+    let filtered = Filter::new(decode, &video.filters, depths, Pool::new(4)).frame(frame)?;
+    let picture = filtered.of(8)?;
     let (width, height) = video.track.display_size();
     let size = fit(width, height, plan.profile.images.poster_edge_max);
     let mut target =
         Picture::new(PixelFormat::Yuv420p8, size.width, size.height).in_stage(STAGE)?;
     let mut scaler = Scaler::new(picture.size(), &[size], crate::cpu::level()).in_stage(STAGE)?;
-    scaler.scale_one(&picture, 0, &mut target).in_stage(STAGE)?;
+    scaler.scale_one(picture, 0, &mut target).in_stage(STAGE)?;
     Ok(target)
 }
 

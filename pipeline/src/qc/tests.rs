@@ -27,6 +27,7 @@ fn rendition() -> Rendition {
         height: 90,
         frame_rate: Rational::whole(25),
         bit_depth: 8,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         rate: RateControl {
             quality_centi: 2300,

@@ -1,11 +1,11 @@
-//! Takes frame numbers, gives upright progressive 4:2:0 pictures of the source's size; holds the
-//! pictures beside the wanted one where deinterlacing needs them.
+//! Takes frame numbers, gives upright progressive 4:2:0 pictures of the source's size, in eight bits, in ten,
+//! or in both; holds the pictures beside the wanted one where deinterlacing needs them.
 //!
 //! The order matters: fields are only where the decoder left them, so deinterlacing comes first; light is
 //! mapped before depth is lost; the turn comes after both, because 4:2:2 cannot be turned.
 
 use super::{Decode, Pool, Shared};
-use crate::error::{InStage, Result};
+use crate::error::{Error, InStage, Result};
 use frame::ops::convert::Converter;
 use frame::ops::deinterlace::{self, deinterlace};
 use frame::ops::orient::{Mirror, Turn, orient};
@@ -17,17 +17,50 @@ use model::source::{FieldOrder, Orientation};
 
 const STAGE: &str = "filter";
 
+/// Which pictures of a frame are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Depths {
+    /// Eight bits, with HDR mapped to SDR.
+    pub(crate) narrow: bool,
+    /// Ten bits, with light as the source codes it.
+    pub(crate) deep: bool,
+}
+
+/// The pictures of one frame that are wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Filtered {
+    narrow: Option<Shared>,
+    deep: Option<Shared>,
+}
+
+impl Filtered {
+    /// The picture in so many bits.
+    pub(crate) fn of(&self, bit_depth: u8) -> Result<&Shared> {
+        let found = match bit_depth {
+            8 => self.narrow.as_ref(),
+            _ => self.deep.as_ref(),
+        };
+        found
+            .ok_or_else(|| Error::bug(STAGE, format!("nobody wanted pictures of {bit_depth} bits")))
+    }
+}
+
 /// Filters the frames of a track.
 pub(crate) struct Filter {
     decode: Decode,
     fields: Option<deinterlace::FieldOrder>,
     orientation: Orientation,
-    converter: Option<((PixelFormat, Range), Converter)>,
+    depths: Depths,
+    /// To eight and to ten bits.
+    converters: [Option<Conversion>; 2],
     tonemap: Option<ToneMapper>,
     pool: Pool,
     /// Decoded frames by number: one, or three in a row for deinterlacing.
     window: [Held; 3],
 }
+
+/// A converter and what it takes.
+type Conversion = ((PixelFormat, Range), Converter);
 
 fn mapper(tonemap: ToneMap) -> ToneMapper {
     let transfer = match tonemap.transfer {
@@ -44,7 +77,7 @@ struct Held {
 
 impl Filter {
     /// Filters what `decode` gives.
-    pub(crate) fn new(decode: Decode, filters: &Filters, pool: Pool) -> Self {
+    pub(crate) fn new(decode: Decode, filters: &Filters, depths: Depths, pool: Pool) -> Self {
         let fields = filters.deinterlace.and_then(|order| match order {
             FieldOrder::Progressive => None,
             FieldOrder::TopFirst => Some(deinterlace::FieldOrder::TopFirst),
@@ -58,15 +91,16 @@ impl Filter {
             decode,
             fields,
             orientation: filters.orientation,
-            converter: None,
+            depths,
+            converters: [None, None],
             tonemap: filters.tonemap.map(mapper),
             pool,
             window: [held(), held(), held()],
         }
     }
 
-    /// The filtered picture of a source frame.
-    pub(crate) fn frame(&mut self, wanted: u32) -> Result<Shared> {
+    /// The filtered pictures of a source frame.
+    pub(crate) fn frame(&mut self, wanted: u32) -> Result<Filtered> {
         let picture = match self.fields {
             Some(order) => self.progressive(wanted, order)?,
             None => {
@@ -78,10 +112,34 @@ impl Filter {
                 std::mem::replace(&mut decoded.picture, spent)
             }
         };
-        let picture = self.convert(picture)?;
-        let picture = self.map(picture)?;
-        let picture = self.turn(picture)?;
-        Ok(self.pool.share(picture))
+        let Depths { narrow, deep } = self.depths;
+        let is_mapped = narrow && self.tonemap.is_some();
+        if !deep && !is_mapped {
+            let narrow = self.convert(picture, PixelFormat::Yuv420p8)?;
+            return Ok(Filtered {
+                narrow: Some(self.upright(narrow)?),
+                deep: None,
+            });
+        }
+        let directly = match narrow && !is_mapped {
+            true => Some(self.converted(&picture, PixelFormat::Yuv420p8)?),
+            false => None,
+        };
+        // Light is mapped at full depth.
+        let full = self.convert(picture, PixelFormat::Yuv420p10)?;
+        let narrow = match is_mapped {
+            true => Some(self.mapped(&full)?),
+            false => directly,
+        };
+        Ok(Filtered {
+            narrow: narrow.map(|picture| self.upright(picture)).transpose()?,
+            deep: if deep {
+                Some(self.upright(full)?)
+            } else {
+                self.pool.give(full);
+                None
+            },
+        })
     }
 
     /// The frame deinterlaced with its neighbours in time, whichever segment they are in.
@@ -132,44 +190,46 @@ impl Filter {
         Ok(())
     }
 
-    fn convert(&mut self, picture: Picture) -> Result<Picture> {
-        // Light is mapped at full depth.
-        let depth = match self.tonemap {
-            Some(_) => PixelFormat::Yuv420p10,
-            None => PixelFormat::Yuv420p8,
-        };
+    /// The picture in a format; itself where it has that already.
+    fn convert(&mut self, picture: Picture, to: PixelFormat) -> Result<Picture> {
+        if (picture.format(), picture.range()) == (to, Range::Video) {
+            return Ok(picture);
+        }
+        let target = self.converted(&picture, to)?;
+        self.pool.give(picture);
+        Ok(target)
+    }
+
+    /// A copy of the picture in a format.
+    fn converted(&mut self, picture: &Picture, to: PixelFormat) -> Result<Picture> {
         let key = (picture.format(), picture.range());
-        if self
-            .converter
-            .as_ref()
-            .is_none_or(|(known, _)| *known != key)
-        {
-            let converter = Converter::new(key.0, key.1, depth).in_stage(STAGE)?;
-            self.converter = Some((key, converter));
-        }
-        let Some((_, converter)) = &mut self.converter else {
-            return Ok(picture);
+        let place = &mut self.converters[usize::from(to.bit_depth() > 8)];
+        let converter = match place {
+            Some((known, converter)) if *known == key => converter,
+            place => {
+                let converter = Converter::new(key.0, key.1, to).in_stage(STAGE)?;
+                &mut place.insert((key, converter)).1
+            }
         };
-        if converter.is_identity() {
-            return Ok(picture);
-        }
-        let mut target = self.pool.take(depth, picture.size())?;
-        converter.convert(&picture, &mut target).in_stage(STAGE)?;
-        self.pool.give(picture);
+        let mut target = self.pool.take(to, picture.size())?;
+        converter.convert(picture, &mut target).in_stage(STAGE)?;
         Ok(target)
     }
 
-    fn map(&mut self, picture: Picture) -> Result<Picture> {
-        let Some(mapper) = &mut self.tonemap else {
-            return Ok(picture);
-        };
+    fn mapped(&mut self, picture: &Picture) -> Result<Picture> {
         let mut target = self.pool.take(PixelFormat::Yuv420p8, picture.size())?;
-        mapper.map(&picture, &mut target).in_stage(STAGE)?;
-        self.pool.give(picture);
+        if let Some(mapper) = &mut self.tonemap {
+            mapper.map(picture, &mut target).in_stage(STAGE)?;
+        }
         Ok(target)
     }
 
-    fn turn(&mut self, picture: Picture) -> Result<Picture> {
+    fn upright(&self, picture: Picture) -> Result<Shared> {
+        let picture = self.turn(picture)?;
+        Ok(self.pool.share(picture))
+    }
+
+    fn turn(&self, picture: Picture) -> Result<Picture> {
         if self.orientation == Orientation::default() {
             return Ok(picture);
         }

@@ -3,8 +3,8 @@
 
 use super::{Pool, Shared};
 use crate::error::{InStage, Result};
+use frame::Size;
 use frame::ops::scale::Scaler;
-use frame::{PixelFormat, Size};
 
 const STAGE: &str = "scale";
 
@@ -36,15 +36,16 @@ impl Scale {
         if let Some((_, scaled)) = self.last.as_ref().filter(|(known, _)| known.is(source)) {
             return Ok(scaled.clone());
         }
+        let shape = (source.format(), source.size());
         let scaler = match &mut self.scaler {
-            Some(scaler) if scaler.source() == source.size() => scaler,
+            Some(scaler) if (scaler.format(), scaler.source()) == shape => scaler,
             place => {
-                let scaler = Scaler::new(source.size(), &[self.size], crate::cpu::level());
+                let scaler = Scaler::of(shape.0, shape.1, &[self.size], crate::cpu::level());
                 place.insert(scaler.in_stage(STAGE)?)
             }
         };
         self.last = None;
-        let mut scaled = self.pool.take(PixelFormat::Yuv420p8, self.size)?;
+        let mut scaled = self.pool.take(shape.0, self.size)?;
         scaler.scale_one(source, 0, &mut scaled).in_stage(STAGE)?;
         let scaled = self.pool.share(scaled);
         self.last = Some((source.clone(), scaled.clone()));
@@ -55,7 +56,7 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use frame::Picture;
+    use frame::{Picture, PixelFormat};
 
     #[test]
     fn a_picture_of_the_right_size_is_not_touched() {

@@ -82,6 +82,7 @@ pub fn rendition(family: EncoderFamily, width: u32, height: u32, rate: Rational)
         height,
         frame_rate: rate,
         bit_depth: 8,
+        hdr: model::hdr::HdrMetadata::default(),
         color: Color::BT709,
         rate: RateControl {
             quality_centi: if is_rav1e { 12_000 } else { 2_300 },

@@ -1,9 +1,10 @@
 //! Colour in rav1e's words. Code points that AV1 does not know become unspecified.
 
+use model::hdr::{self, MasteringDisplay};
 use model::source::Color;
 use rav1e::prelude::{
-    ColorDescription, ColorPrimaries as Primaries, MatrixCoefficients as Matrix, PixelRange,
-    TransferCharacteristics as Transfer,
+    ChromaticityPoint, ColorDescription, ColorPrimaries as Primaries, ContentLight,
+    MatrixCoefficients as Matrix, PixelRange, TransferCharacteristics as Transfer,
 };
 
 /// What a decoder has to assume about the samples.
@@ -21,6 +22,37 @@ pub(super) fn range(color: &Color) -> PixelRange {
         PixelRange::Full
     } else {
         PixelRange::Limited
+    }
+}
+
+/// A mastering display in AV1's fixed point (AV1 specification 6.7.4): chromaticities with 16 fractional bits,
+/// the highest luminance with 8, the lowest with 14.
+pub(super) fn mastering(display: MasteringDisplay) -> rav1e::prelude::MasteringDisplay {
+    let coordinate = |value: u16| {
+        let scaled = (u32::from(value) * 65_536 + 25_000) / 50_000;
+        u16::try_from(scaled).unwrap_or(u16::MAX)
+    };
+    let point = |[x, y]: [u16; 2]| ChromaticityPoint {
+        x: coordinate(x),
+        y: coordinate(y),
+    };
+    let luminance = |value: u32, bits: u32| {
+        let scaled = ((u64::from(value) << bits) + 5_000) / 10_000;
+        u32::try_from(scaled).unwrap_or(u32::MAX)
+    };
+    rav1e::prelude::MasteringDisplay {
+        primaries: display.primaries.map(point),
+        white_point: point(display.white),
+        max_luminance: luminance(display.luminance_max, 8),
+        min_luminance: luminance(display.luminance_min, 14),
+    }
+}
+
+/// Content light levels.
+pub(super) const fn content_light(light: hdr::ContentLight) -> ContentLight {
+    ContentLight {
+        max_content_light_level: light.pixel_max,
+        max_frame_average_light_level: light.mean_max,
     }
 }
 

@@ -30,8 +30,22 @@ fn noisy_picture(size: Size, seed: u32) -> Picture {
     picture
 }
 
+/// The same picture in ten bits.
+fn deepened(picture: &Picture) -> Picture {
+    let size = picture.size();
+    let mut deep = Picture::new(PixelFormat::Yuv420p10, size.width, size.height).unwrap();
+    for (plane, deep) in picture.planes().iter().zip(deep.planes_mut()) {
+        let codes = plane.as_u8().unwrap().iter();
+        let deep = deep.as_u16_mut().unwrap();
+        for (deep, &code) in deep.iter_mut().zip(codes) {
+            *deep = u16::from(code) * 4 + u16::from(code % 4);
+        }
+    }
+    deep
+}
+
 fn scaled(source: &Picture, target: Size, level: CpuLevel) -> Picture {
-    let mut scaler = Scaler::new(source.size(), &[target], level).unwrap();
+    let mut scaler = Scaler::of(source.format(), source.size(), &[target], level).unwrap();
     let mut targets = [Picture::new(PixelFormat::Gray8, 1, 1).unwrap()];
     scaler.scale(source, &mut targets).unwrap();
     let [target] = targets;
@@ -64,11 +78,15 @@ fn every_cpu_level_equals_the_plain_twin() {
         }
         for (seed, (width, height)) in (1..).zip(SIZES) {
             let source = noisy_picture(Size::new(width, height), seed);
+            let deep = deepened(&source);
             for (width, height) in SIZES {
                 let target = Size::new(width, height);
-                let plain = scaled(&source, target, CpuLevel::None);
-                let vector = scaled(&source, target, level);
-                assert!(plain == vector, "{level:?}: {} to {target}", source.size());
+                for source in [&source, &deep] {
+                    let plain = scaled(source, target, CpuLevel::None);
+                    let vector = scaled(source, target, level);
+                    let (format, size) = (source.format(), source.size());
+                    assert!(plain == vector, "{level:?}: {format} {size} to {target}");
+                }
             }
         }
     }
@@ -89,7 +107,7 @@ fn the_plain_twin_equals_fast_image_resize() {
                 .resize(view.as_ref().unwrap(), &mut expected, None)
                 .unwrap();
             let step = |from: u32, to: u32| f64::from(from) / f64::from(to);
-            let weights = |from, to| Weights::new(from, to, step(from, to), Siting::Centred);
+            let weights = |from, to| Weights::new(from, to, step(from, to), Siting::Centred, 8);
             let (horizontal, vertical) = (weights(from_width, width), weights(from_height, height));
             let mut target = vec![0; (width * height) as usize];
             plain::scale_plane(
@@ -103,6 +121,43 @@ fn the_plain_twin_equals_fast_image_resize() {
                 "{from_width}x{from_height} to {width}x{height}"
             );
         }
+    }
+}
+
+#[test]
+fn ten_bits_say_what_eight_say_but_finer() {
+    let source = noisy_picture(Size::new(320, 180), 7);
+    for (width, height) in [(213, 120), (160, 90), (640, 360), (33, 31)] {
+        let target = Size::new(width, height);
+        let narrow = scaled(&source, target, CpuLevel::Best);
+        let deep = scaled(&deepened(&source), target, CpuLevel::Best);
+        for (narrow, deep) in narrow.planes().iter().zip(deep.planes()) {
+            let narrow = narrow.as_u8().unwrap().iter();
+            for (&narrow, &deep) in narrow.zip(deep.as_u16().unwrap()) {
+                // Each of two passes rounds to one code of eight bits, and the second spreads the first.
+                let (low, high) = (i32::from(narrow) * 4 - 8, i32::from(narrow) * 4 + 11);
+                assert!(
+                    (low..=high).contains(&i32::from(deep)),
+                    "{narrow} and {deep}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_beyond_ten_bits_count_as_the_largest() {
+    let picture = |code: u16| {
+        let mut picture = Picture::new(PixelFormat::Yuv420p10, 50, 40).unwrap();
+        for plane in picture.planes_mut() {
+            plane.as_u16_mut().unwrap().fill(code);
+        }
+        picture
+    };
+    for level in [CpuLevel::None, CpuLevel::Best] {
+        let target = Size::new(30, 20);
+        let (lie, largest) = (picture(u16::MAX), picture(1023));
+        assert!(scaled(&lie, target, level) == scaled(&largest, target, level));
     }
 }
 

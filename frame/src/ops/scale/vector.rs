@@ -6,29 +6,29 @@
 //! no horizontal sum is ever needed, and the band stays in the cache.
 
 use super::Weights;
-use fearless_simd::{Bytes, Level, Simd, SimdBase, dispatch, i16x32, i32x16, u8x16, u16x8};
+use fearless_simd::{Bytes, Level, Simd, SimdBase, dispatch, i16x16, i16x32, i32x16, u8x16, u16x8};
 
 /// Output rows of a band, and columns of a block: the lanes of a vector of bytes.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Sixteen pairs of samples, ready to be multiplied.
-type Pairs = [i16; 2 * LANES];
+pub(super) type Pairs = [i16; 2 * LANES];
 
 /// What one plane needs to be scaled.
 #[derive(Debug)]
 pub(super) struct Plan {
-    width: usize,
-    height: usize,
+    pub(super) width: usize,
+    pub(super) height: usize,
     horizontal: Weights,
     vertical: Weights,
-    paired_horizontal: PairedWeights,
-    paired_vertical: PairedWeights,
+    pub(super) paired_horizontal: PairedWeights,
+    pub(super) paired_vertical: PairedWeights,
 }
 
 /// Weights two by two, both in one word, beginning at an even sample.
 #[derive(Debug)]
-struct PairedWeights {
-    precision: u32,
+pub(super) struct PairedWeights {
+    pub(super) precision: u32,
     starts: Vec<usize>,
     offsets: Vec<usize>,
     values: Vec<i32>,
@@ -38,9 +38,9 @@ struct PairedWeights {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The source rows of a band in one block of columns, pair by pair.
-    rows: Vec<Pairs>,
+    pub(super) rows: Vec<Pairs>,
     /// The band between the passes: for each pair of columns, its sixteen rows.
-    columns: Vec<Pairs>,
+    pub(super) columns: Vec<Pairs>,
 }
 
 impl Plan {
@@ -66,11 +66,24 @@ impl Plan {
         (&self.horizontal, &self.vertical)
     }
 
+    /// Samples per row of the target.
+    pub(super) fn target_width(&self) -> usize {
+        self.horizontal.len()
+    }
+
     /// Whether target and source are the same samples.
     pub(super) fn is_copy(&self) -> bool {
         (self.horizontal.len(), self.vertical.len()) == (self.width, self.height)
             && self.horizontal.is_identity()
             && self.vertical.is_identity()
+    }
+}
+
+impl Scratch {
+    /// Makes room for the columns of a band.
+    pub(super) fn fit(&mut self, plan: &Plan) {
+        let columns = plan.width.div_ceil(LANES) * LANES / 2;
+        self.columns.resize(columns, [0; 2 * LANES]);
     }
 }
 
@@ -100,7 +113,7 @@ impl PairedWeights {
 
     /// The first pair of samples of output sample `index`, and the weights from there on.
     #[inline(always)]
-    fn taps(&self, index: usize) -> (usize, &[i32]) {
+    pub(super) fn taps(&self, index: usize) -> (usize, &[i32]) {
         (
             self.starts[index],
             &self.values[self.offsets[index]..self.offsets[index + 1]],
@@ -108,7 +121,7 @@ impl PairedWeights {
     }
 
     /// The pairs of samples that the outputs `range` need.
-    fn span(&self, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    pub(super) fn span(&self, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
         let start = range
             .clone()
             .map(|index| self.starts[index])
@@ -129,10 +142,8 @@ pub(super) fn scale_plane(
     scratch: &mut Scratch,
     target: &mut [u8],
 ) {
-    let width = plan.horizontal.len();
-    scratch
-        .columns
-        .resize(plan.width.div_ceil(LANES) * LANES / 2, [0; 2 * LANES]);
+    let width = plan.target_width();
+    scratch.fit(plan);
     for (band, target) in target.chunks_mut(LANES * width).enumerate() {
         let first = band * LANES;
         let rows = first..first + target.len() / width;
@@ -179,7 +190,7 @@ fn weigh_rows<S: Simd>(
 #[inline(always)]
 fn weigh_columns<S: Simd>(simd: S, plan: &Plan, columns: &[Pairs], target: &mut [u8]) {
     let weights = &plan.paired_horizontal;
-    let width = plan.horizontal.len();
+    let width = plan.target_width();
     let mut x = 0;
     while x < width {
         let count = LANES.min(width - x);
@@ -207,6 +218,20 @@ fn weigh_columns<S: Simd>(simd: S, plan: &Plan, columns: &[Pairs], target: &mut 
 /// The weighted sums of sixteen lanes, rounded half up and clamped to 8 bits.
 #[inline(always)]
 fn weigh<S: Simd>(simd: S, pairs: &[Pairs], taps: &[i32], precision: u32) -> u8x16<S> {
+    let clamped = weigh_to_16(simd, pairs, taps, precision, 255);
+    let (low, high) = simd.split_i16x16(clamped);
+    simd.relaxed_narrow_u16x8(low.bitcast(), high.bitcast())
+}
+
+/// The weighted sums of sixteen lanes, rounded half up and clamped to 0 and the largest sample.
+#[inline(always)]
+pub(super) fn weigh_to_16<S: Simd>(
+    simd: S,
+    pairs: &[Pairs],
+    taps: &[i32],
+    precision: u32,
+    largest: i16,
+) -> i16x16<S> {
     let mut sum = simd.splat_i32x16(1 << (precision - 1));
     for (pairs, &tap) in pairs.iter().zip(taps) {
         let samples = i16x32::from_slice(simd, pairs);
@@ -216,10 +241,8 @@ fn weigh<S: Simd>(simd: S, pairs: &[Pairs], taps: &[i32], precision: u32) -> u8x
     }
     let (low, high) = simd.split_i32x16(simd.shr_i32x16(sum, precision));
     let narrow = simd.saturating_narrow_i32x8(low, high);
-    let (zero, white) = (simd.splat_i16x16(0), simd.splat_i16x16(255));
-    let clamped = simd.min_i16x16(simd.max_i16x16(narrow, zero), white);
-    let (low, high) = simd.split_i16x16(clamped);
-    simd.relaxed_narrow_u16x8(low.bitcast(), high.bitcast())
+    let (zero, largest) = (simd.splat_i16x16(0), simd.splat_i16x16(largest));
+    simd.min_i16x16(simd.max_i16x16(narrow, zero), largest)
 }
 
 /// Block `block` of a row; what lies beyond the row is zero.

@@ -8,8 +8,6 @@ use std::f64::consts::PI;
 
 /// Lanczos lobes on each side.
 const LOBES: f64 = 3.0;
-/// Bits of an accumulator that are left after 8 bits of sample and 2 of overshoot.
-const PRECISION_MAX: u32 = 32 - 8 - 2;
 
 /// Where the samples of a plane lie among those of the luma plane, along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +30,9 @@ pub struct Weights {
 
 impl Weights {
     /// The weights from `source` to `target` samples, where one output step is `step` input steps
-    /// (the ratio of the *luma* lengths, for chroma too). All arguments are positive.
-    pub fn new(source: u32, target: u32, step: f64, siting: Siting) -> Self {
+    /// (the ratio of the *luma* lengths, for chroma too), for samples of so many bits. All arguments are
+    /// positive.
+    pub fn new(source: u32, target: u32, step: f64, siting: Siting, depth: u8) -> Self {
         let offset = match siting {
             Siting::Centred => 0.0,
             // Output chroma j lies on luma 2j, whose centre is at 2j + 1/2; the scaled centre lies
@@ -43,7 +42,7 @@ impl Weights {
         let rows: Vec<(u32, Vec<f64>)> = (0..target)
             .map(|x| row(source, (f64::from(x) + 0.5) * step + offset, step.max(1.0)))
             .collect();
-        let precision = precision(rows.iter().flat_map(|(_, row)| row));
+        let precision = precision(rows.iter().flat_map(|(_, row)| row), depth);
         let mut weights = Self {
             precision,
             starts: vec![],
@@ -115,12 +114,12 @@ fn row(source: u32, centre: f64, stretch: f64) -> (u32, Vec<f64>) {
 }
 
 /// As many bits as keep the largest weight in 16 bits and the accumulator in 32.
-fn precision<'a>(weights: impl Iterator<Item = &'a f64>) -> u32 {
+fn precision<'a>(weights: impl Iterator<Item = &'a f64>, depth: u8) -> u32 {
+    // What an accumulator has beside the sample and two bits of overshoot.
+    let most = 32 - u32::from(depth) - 2;
     let largest = weights.fold(0.0f64, |largest, &weight| largest.max(weight));
     let fits = |bits: u32| (largest * f64::from(1u32 << bits)).round() < f64::from(1 << 15);
-    (0..PRECISION_MAX)
-        .find(|&bits| !fits(bits + 1))
-        .unwrap_or(PRECISION_MAX - 1)
+    (0..most).find(|&bits| !fits(bits + 1)).unwrap_or(most - 1)
 }
 
 fn lanczos(x: f64) -> f64 {
@@ -168,9 +167,9 @@ mod tests {
 
     #[test]
     fn equal_sizes_need_no_weights() {
-        assert!(Weights::new(77, 77, 1.0, Siting::Centred).is_identity());
-        assert!(Weights::new(77, 77, 1.0, Siting::Cosited).is_identity());
-        assert!(!Weights::new(77, 76, 77.0 / 76.0, Siting::Centred).is_identity());
+        assert!(Weights::new(77, 77, 1.0, Siting::Centred, 8).is_identity());
+        assert!(Weights::new(77, 77, 1.0, Siting::Cosited, 8).is_identity());
+        assert!(!Weights::new(77, 76, 77.0 / 76.0, Siting::Centred, 8).is_identity());
     }
 
     #[test]
@@ -185,7 +184,7 @@ mod tests {
         ] {
             for siting in [Siting::Centred, Siting::Cosited] {
                 let step = f64::from(source) / f64::from(target);
-                let weights = Weights::new(source, target, step, siting);
+                let weights = Weights::new(source, target, step, siting, 8);
                 assert_eq!(weights.len(), target as usize);
                 for index in 0..weights.len() {
                     let (start, taps) = weights.taps(index);
@@ -205,7 +204,7 @@ mod tests {
     fn cosited_chroma_stays_on_its_luma_column() {
         // Halving: output chroma 10 is on output luma 20, whose centre 20.5 is 41 in the source;
         // source chroma c is on luma 2c, at 2c + 0.5, so it lies at c = 20.25, index 20.25.
-        let weights = Weights::new(480, 240, 2.0, Siting::Cosited);
+        let weights = Weights::new(480, 240, 2.0, Siting::Cosited, 8);
         let (start, taps) = weights.taps(10);
         let mean: f64 = (start..)
             .zip(taps)
@@ -213,7 +212,7 @@ mod tests {
             .sum();
         let position = mean / f64::from(1u32 << weights.precision());
         assert!((position - 20.25).abs() < 0.02, "{position}");
-        let centred = Weights::new(480, 240, 2.0, Siting::Centred);
+        let centred = Weights::new(480, 240, 2.0, Siting::Centred, 8);
         assert_eq!(centred.taps(10).0 + centred.taps(10).1.len() / 2, 21);
     }
 }

@@ -1,3 +1,5 @@
+//! Patches against the reference, and the reference against the recommendations.
+
 use super::reference::{self, LUMA_709, LUMINANCE_2020, TO_709};
 use super::*;
 use crate::{Picture, PixelFormat, Size};

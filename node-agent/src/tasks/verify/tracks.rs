@@ -106,6 +106,7 @@ fn pictures(video: &VideoPlan, rendition: &Rendition, track: &Track<'_>) -> Resu
         width: rendition.width,
         height: rendition.height,
         color: rendition.color,
+        hdr: rendition.hdr,
     };
     if track.init.kind != planned || track.init.timescale != timescale || track.init.edit != edit {
         return Err(wrong(

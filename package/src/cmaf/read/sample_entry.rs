@@ -5,6 +5,7 @@ use super::cursor::Cursor;
 use crate::cmaf::write::TrackKind;
 use crate::codec_config::CodecConfig;
 use crate::error::Result;
+use model::hdr::{ContentLight, HdrMetadata, MasteringDisplay};
 use model::source::Color;
 
 /// `handler_type` of the track.
@@ -63,6 +64,7 @@ fn visual(
     entry.exactly(&[0, 0x18, 0xff, 0xff])?;
     let config = from_record(kind, entry.child(record_box)?.rest(), entry)?;
     let color = color_information(entry.child(b"colr")?)?;
+    let hdr = high_dynamic_range(entry)?;
     let mut aspect = entry.child(b"pasp")?;
     aspect.exactly(&[0, 0, 0, 1, 0, 0, 0, 1])?;
     aspect.end()?;
@@ -71,9 +73,35 @@ fn visual(
             width,
             height,
             color,
+            hdr,
         },
         config,
     ))
+}
+
+fn high_dynamic_range(entry: &mut Cursor<'_>) -> Result<HdrMetadata> {
+    let mut hdr = HdrMetadata::default();
+    if entry.is_next(b"mdcv") {
+        let mut body = entry.child(b"mdcv")?;
+        let mut point = || Ok([body.u16()?, body.u16()?]);
+        let (green, blue, red, white) = (point()?, point()?, point()?, point()?);
+        hdr.mastering = Some(MasteringDisplay {
+            primaries: [red, green, blue],
+            white,
+            luminance_max: body.u32()?,
+            luminance_min: body.u32()?,
+        });
+        body.end()?;
+    }
+    if entry.is_next(b"clli") {
+        let mut body = entry.child(b"clli")?;
+        hdr.light = Some(ContentLight {
+            pixel_max: body.u16()?,
+            mean_max: body.u16()?,
+        });
+        body.end()?;
+    }
+    Ok(hdr)
 }
 
 fn color_information(mut body: Cursor<'_>) -> Result<Color> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::cmaf::write::{self, Sample, Segment, TrackInit, TrackKind};
 use crate::codec_config::CodecConfig;
 use crate::error::Error;
+use model::hdr::HdrMetadata;
 use model::source::Color;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,6 +16,7 @@ fn video_track() -> TrackInit {
             width: 640,
             height: 360,
             color: Color::BT709,
+            hdr: HdrMetadata::default(),
         },
         timescale: 30_000,
         language: "und".to_owned(),

@@ -13,6 +13,7 @@ pub use init::init_segment;
 pub use segment::media_segment;
 
 use crate::codec_config::CodecConfig;
+use model::hdr::HdrMetadata;
 use model::source::Color;
 
 /// What an init segment says of its one track.
@@ -42,6 +43,8 @@ pub enum TrackKind {
         height: u32,
         /// Colour description for the `colr` box.
         color: Color,
+        /// HDR metadata for the `mdcv` and `clli` boxes; what is not known is not written.
+        hdr: HdrMetadata,
     },
     /// Sound.
     Audio {

@@ -4,6 +4,7 @@
 use super::boxes::BoxWriter;
 use super::{TrackInit, TrackKind};
 use crate::codec_config::CodecConfig;
+use model::hdr::HdrMetadata;
 use model::source::Color;
 
 /// Writes the entry; sizes were checked to fit 16 bits.
@@ -13,11 +14,13 @@ pub(super) fn sample_entry(stsd: &mut BoxWriter, track: &TrackInit) {
             width,
             height,
             color,
+            hdr,
         } => {
             stsd.boxed(&entry_type(&track.config), |entry| {
                 visual_fields(entry, width as u16, height as u16);
                 configuration(entry, &track.config);
                 color_information(entry, color);
+                high_dynamic_range(entry, &hdr);
                 entry.boxed(b"pasp", |pasp| {
                     pasp.u32(1);
                     pasp.u32(1);
@@ -76,6 +79,27 @@ fn color_information(entry: &mut BoxWriter, color: Color) {
         colr.u16(u16::from(color.matrix));
         colr.u8(u8::from(color.full_range) << 7);
     });
+}
+
+/// `mdcv` (ISO/IEC 14496-12 12.1.7), with its primaries in the order green, blue, red, and `clli` (12.1.6).
+fn high_dynamic_range(entry: &mut BoxWriter, hdr: &HdrMetadata) {
+    if let Some(display) = &hdr.mastering {
+        entry.boxed(b"mdcv", |mdcv| {
+            let [red, green, blue] = display.primaries;
+            for [x, y] in [green, blue, red, display.white] {
+                mdcv.u16(x);
+                mdcv.u16(y);
+            }
+            mdcv.u32(display.luminance_max);
+            mdcv.u32(display.luminance_min);
+        });
+    }
+    if let Some(light) = &hdr.light {
+        entry.boxed(b"clli", |clli| {
+            clli.u16(light.pixel_max);
+            clli.u16(light.mean_max);
+        });
+    }
 }
 
 fn configuration(entry: &mut BoxWriter, config: &CodecConfig) {

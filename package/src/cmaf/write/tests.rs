@@ -166,6 +166,7 @@ fn what_boxes_cannot_hold_is_refused() {
                 width: 16,
                 height: 16,
                 color: Color::BT709,
+                hdr: HdrMetadata::default(),
             },
             ..audio_track()
         },

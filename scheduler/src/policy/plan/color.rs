@@ -9,7 +9,17 @@ const UNSPECIFIED: u8 = 2;
 /// Lines from which on unlabelled material is taken for high definition.
 const HD_LINES: u32 = 720;
 
-/// The colour of the renditions of a track: always video range, because the pipeline converts, and BT.709
+/// The colour of an HDR track's renditions that stay HDR: BT.2020 with the source's transfer, in video range.
+pub(super) fn coded(track: &VideoTrack) -> Color {
+    Color {
+        primaries: 9,
+        transfer: track.color.transfer,
+        matrix: 9,
+        full_range: false,
+    }
+}
+
+/// The colour of a track's renditions in SDR: always video range, because the pipeline converts, and BT.709
 /// where it maps HDR.
 pub(super) fn output(track: &VideoTrack) -> Color {
     if track.hdr_transfer().is_some() {

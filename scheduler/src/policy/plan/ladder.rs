@@ -4,6 +4,7 @@
 
 use super::encoders::{Encoder, preset, quality_centi, rate_percent};
 use super::failure;
+use model::hdr::HdrMetadata;
 use model::profile::{Rung, VideoProfile};
 use model::rendition::{RateControl, Rendition, VideoCodec};
 use model::source::Color;
@@ -26,7 +27,20 @@ pub(super) struct Pictures {
     /// Width and height as shown, before they are made even.
     pub(super) display: (u32, u32),
     pub(super) frame_rate: Rational,
+    /// Of renditions in eight bits, which are SDR.
     pub(super) color: Color,
+    /// What HDR is signalled as where the codec carries it, and what the source says of its light.
+    pub(super) hdr: Option<(Color, HdrMetadata)>,
+}
+
+impl Pictures {
+    /// Depth, colour and metadata of renditions of a codec: HDR in ten bits where the codec carries it.
+    fn look(&self, codec: VideoCodec) -> (u8, Color, HdrMetadata) {
+        match (codec, self.hdr) {
+            (VideoCodec::Hevc | VideoCodec::Av1, Some((color, hdr))) => (10, color, hdr),
+            _ => (8, self.color, HdrMetadata::default()),
+        }
+    }
 }
 
 /// The renditions of one codec, smallest first.
@@ -46,6 +60,7 @@ pub(super) fn plan(
     if rungs.is_empty() {
         rungs.extend(profile.rungs.first().map(|rung| (short, *rung)));
     }
+    let (bit_depth, color, hdr) = pictures.look(codec);
     let mut renditions = Vec::with_capacity(rungs.len());
     for (edge, rung) in rungs {
         let (width, height) = size(pictures.display, edge);
@@ -62,8 +77,9 @@ pub(super) fn plan(
             width,
             height,
             frame_rate: pictures.frame_rate,
-            bit_depth: 8,
-            color: pictures.color,
+            bit_depth,
+            color,
+            hdr,
             rate: RateControl {
                 quality_centi: quality_centi(encoder.family, &rung),
                 maxrate_bps,

@@ -30,6 +30,9 @@ pub(super) fn plan(
         display: track.display_size(),
         frame_rate: timing.rate,
         color: color::output(track),
+        hdr: track
+            .hdr_transfer()
+            .map(|_| (color::coded(track), track.hdr)),
     };
     let keyframe_frames = keyframe_frames(&grid, profile.keyframe_seconds);
     let mut all: Vec<RenditionGroup> = Vec::new();
