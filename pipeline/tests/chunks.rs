@@ -155,6 +155,27 @@ fn every_family_makes_segments_that_do_not_depend_on_the_cut() {
 }
 
 #[test]
+fn segments_of_an_hdr_title_do_not_depend_on_the_cut() {
+    let rate = Rational::whole(25);
+    let clip = clip(
+        "hdr.mp4",
+        &format!(
+            "{MOVING}25:duration=2 -pix_fmt yuv420p10le -c:v libx265 -preset ultrafast \
+             -x265-params log-level=error:keyint=17 -color_primaries bt2020 \
+             -color_trc smpte2084 -colorspace bt2020nc"
+        ),
+    );
+    let deep = model::rendition::Rendition {
+        bit_depth: 10,
+        ..rendition(EncoderFamily::X265, 160, 90, rate)
+    };
+    let rungs = [rendition(EncoderFamily::X264, 160, 90, rate), deep];
+    let plan = plan(&clip.probe(), rate, 13, &rungs);
+    assert!(plan.video.as_ref().unwrap().filters.tonemap.is_some());
+    same_for_all_cuts("hdr", &plan, &clip.path);
+}
+
+#[test]
 fn a_segment_that_leaves_the_buffer_low_is_made_again_with_less_quality() {
     let rate = Rational::whole(25);
     let clip = clip(

@@ -11,7 +11,7 @@ use libav::{ByteSource, FileSource};
 use model::frame_map::FrameMap;
 use model::grid::OutputGrid;
 use model::plan::{
-    AudioCodec, AudioOutput, AudioPlan, Filters, Plan, RenditionGroup, TextPlan, VideoPlan,
+    AudioCodec, AudioOutput, AudioPlan, Filters, Plan, RenditionGroup, TextPlan, ToneMap, VideoPlan,
 };
 use model::profile::Profile;
 use model::rendition::{EncoderFamily, RateControl, Rendition, VideoCodec};
@@ -198,7 +198,10 @@ fn video_plan(
         track: track.clone(),
         filters: Filters {
             deinterlace: Some(track.field_order).filter(|o| *o != FieldOrder::Progressive),
-            tonemap: None,
+            tonemap: track.hdr_transfer().map(|transfer| ToneMap {
+                transfer,
+                peak_nits: track.hdr.peak_nits(),
+            }),
             orientation: track.orientation,
         },
         chunks: std::iter::once(0..grid.segments()).collect(),
