@@ -138,7 +138,7 @@ async fn leads_away(storage: &Storage, path: &str) -> bool {
     match (titles, file) {
         (Ok(titles), Ok(file)) if !file.starts_with(&titles) => {
             let into = file.display();
-            tracing::warn!(path, %into, "a link that leads out of the titles is not followed");
+            tracing::debug!(path, %into, "a link that leads out of the titles is not followed");
             true
         }
         // What is not there is refused by whoever reads it.

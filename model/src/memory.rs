@@ -4,7 +4,7 @@
 //! `docs/operating.md`.
 
 use crate::plan::{RenditionGroup, VideoPlan};
-use crate::rendition::EncoderFamily;
+use crate::rendition::{EncoderFamily, Rendition};
 
 /// Program, demuxer, blocks of the source and finished segments.
 const WORKER_BYTES: u64 = 128 << 20;
@@ -35,10 +35,17 @@ pub fn slot_bytes(source: Size, renditions: impl Iterator<Item = (Size, EncoderF
 
 /// Bytes that a slot takes for a chunk of this group.
 pub fn of_group(video: &VideoPlan, group: &RenditionGroup) -> u64 {
+    let size = |bit_depth: u8, (width, height): Size| match bit_depth {
+        0..=8 => (width, height),
+        // Samples of two bytes: as a picture of twice the width.
+        _ => (width.saturating_mul(2), height),
+    };
+    let is_deep = |one: &Rendition| one.bit_depth > 8;
+    let is_mapped = video.filters.tonemap.is_some() || group.renditions.iter().any(is_deep);
     let source = (video.track.width, video.track.height);
     let renditions = group.renditions.iter();
     slot_bytes(
-        source,
-        renditions.map(|one| ((one.width, one.height), one.family)),
+        size(if is_mapped { 10 } else { 8 }, source),
+        renditions.map(|one| (size(one.bit_depth, (one.width, one.height)), one.family)),
     )
 }

@@ -16,6 +16,9 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The shortest notice that a cloud promises, where it does not say when the host ends.
 const NOTICE_MIN: Duration = Duration::from_secs(30);
 
+/// How long before the end EC2 says so, at most.
+const NOTICE_OF_AWS: Duration = Duration::from_secs(120);
+
 /// So long before the end of the host what is not done is handed back.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -175,9 +178,9 @@ impl SpotNotice {
         };
         let action: InstanceAction = read(&action)?;
         let end = humantime::parse_rfc3339(&action.time).map_err(|error| error.to_string())?;
-        Ok(Some(
-            end.duration_since(SystemTime::now()).unwrap_or_default(),
-        ))
+        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+        // The host's clock may be behind; the notice comes no earlier.
+        Ok(Some(left.min(NOTICE_OF_AWS)))
     }
 
     /// Azure, "Scheduled Events for Linux VMs". Machines of a set hear of each other's events.

@@ -36,6 +36,11 @@ impl ManualClock {
         }
     }
 
+    /// Sets the time back, as whoever corrects a clock that was ahead.
+    pub fn set_back(&self, by: Duration) {
+        self.now_ms.fetch_sub(milliseconds(by), Ordering::SeqCst);
+    }
+
     /// Moves the time forward; less than a millisecond is lost.
     pub fn advance(&self, by: Duration) {
         self.now_ms.fetch_add(milliseconds(by), Ordering::SeqCst);

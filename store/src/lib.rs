@@ -123,6 +123,8 @@ pub struct Expired {
     pub node: NodeId,
     /// [`model::task::Chunk::silent_attempts`] before this one.
     pub silent_attempts: u32,
+    /// When somebody who held the chunk claimed or committed something last, in milliseconds since 1970.
+    pub worked_at_ms: u64,
 }
 
 /// A chunk that rests until a person acts.
@@ -368,12 +370,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Leases whose time is over, at most `limit`. They stay until `expire`, `fail` or `release` is called
     /// with their token. Where nobody asked for half of `grace`, the store or all schedulers were away and
-    /// no holder could renew: what is over by then is told of when `grace` has passed since. That is so
-    /// at most once in twice `grace`, so those who always ask late hear of everything too.
+    /// no holder could renew: what ended in that gap is told of when `grace` has passed since it, or after
+    /// the next gap. So each call is noted, and made by nobody but those who end leases.
     async fn expired(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>>;
 
-    /// As `fail`, unless the lease is no longer as it was told of: renewed since, or its holder committed
-    /// a unit and [`Expired::silent_attempts`] are forgotten. Then it answers false too.
+    /// As `fail`, unless the lease is no longer as it was told of: renewed since, or its holder claimed or
+    /// committed something. Then it answers false too.
     async fn expire(
         &self,
         lease: &Expired,

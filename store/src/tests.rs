@@ -118,6 +118,8 @@ contract! {
         a_lease_that_nobody_ended_lives_on_with_its_holder,
         a_lease_is_judged_by_what_it_was_when_it_ended,
         holders_have_time_to_come_back_after_the_farm_was_away,
+        holders_have_time_to_come_back_each_time,
+        a_clock_that_is_set_back_ends_no_reaping,
         the_limit_of_expired_leases_holds,
         the_end_of_a_job_tells_who_lost_its_leases,
         attempts_count_where_the_policy_says_so,

@@ -79,16 +79,6 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     jobs_max: u64,
-    /// Days for which a job that has ended is listed, with what was done for it; its report stays in storage.
-    /// A failed one is listed until somebody acts on it.
-    #[arg(
-        long,
-        env = "MAGPIE_KEEP_ENDED_DAYS",
-        default_value_t = 30,
-        value_name = "DAYS",
-        value_parser = clap::value_parser!(u32).range(1..=DAYS_MAX)
-    )]
-    keep_ended_days: u32,
     /// Rebuild a lost or wiped Redis from storage before anything else.
     #[arg(long)]
     recover: bool,
@@ -121,6 +111,16 @@ struct FarmArgs {
     /// Name of this farm inside its Redis.
     #[arg(long, env = "MAGPIE_CELL", default_value = "main")]
     cell: String,
+    /// Days for which a job that has ended is listed, with what was done for it; its report stays in storage.
+    /// A failed one is listed until somebody acts on it.
+    #[arg(
+        long,
+        env = "MAGPIE_KEEP_ENDED_DAYS",
+        default_value_t = 30,
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=DAYS_MAX)
+    )]
+    keep_ended_days: u32,
 }
 
 impl FarmArgs {
@@ -129,6 +129,11 @@ impl FarmArgs {
         let url = self.storage.as_deref();
         let url = url.ok_or_else(|| usage("no storage is named", hint))?;
         Storage::open(url).map_err(|e| usage(e.to_string(), hint))
+    }
+
+    /// How long jobs that have ended are listed.
+    fn keep_ended(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_ended_days) * 24 * 3_600)
     }
 
     /// The store in this Redis, whose new tokens have at least this epoch.
@@ -221,14 +226,10 @@ async fn serve(
     pages.context("the dashboard ended")
 }
 
-fn keep_ended(args: &Args) -> Duration {
-    Duration::from_secs(u64::from(args.keep_ended_days) * 24 * 3_600)
-}
-
 fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Config> {
     let mut config = Config::new(storage, Arc::new(store), source_roots(&args.source_roots)?);
     config.limits.jobs_max = args.jobs_max;
-    config.keep_ended = keep_ended(args);
+    config.keep_ended = args.farm.keep_ended();
     config.token = args
         .token_file
         .as_deref()
@@ -249,7 +250,7 @@ fn config(args: &Args, storage: Storage, store: RedisStore) -> anyhow::Result<Co
 
 #[cfg(test)]
 mod tests {
-    use super::{Args, keep_ended};
+    use super::Args;
     use clap::Parser;
     use std::time::Duration;
 
@@ -261,7 +262,7 @@ mod tests {
 
     fn parse(words: &[&str]) -> Result<Duration, clap::Error> {
         let line = ["scheduler", "--storage", "memory:"].iter().chain(words);
-        Line::try_parse_from(line).map(|line| keep_ended(&line.args))
+        Line::try_parse_from(line).map(|line| line.args.farm.keep_ended())
     }
 
     #[test]

@@ -18,9 +18,9 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use model::plan::{RenditionGroup, VideoPlan};
 use model::task::Next;
 use model::{Failure, FailureKind};
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -40,8 +40,6 @@ struct Target {
     attempt: Arc<Attempt>,
     loaded: Arc<LoadedPlan>,
     group: String,
-    /// When a segment was stored last.
-    stored_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Target {
@@ -78,13 +76,11 @@ impl Target {
         }
     }
 
-    async fn store(&self, segment: u32, unit: Unit) -> Result<(), Stop> {
-        let (frames, since) = (unit.expected.frames(), unit.since);
+    /// Stores and commits a segment that was made in so long.
+    async fn store(&self, segment: u32, unit: Unit, elapsed: Duration) -> Result<(), Stop> {
+        let frames = unit.expected.frames();
         let facts = unit.store(&self.context).await?;
-        // It was begun while the one before was made, and that time is counted there.
-        let before = self.stored_at.lock().replace(Instant::now());
-        let since = before.map_or(since, |before| before.max(since));
-        let record = facts.record(&self.context, frames, Some(since));
+        let record = facts.record(&self.context, frames, Some(elapsed));
         let elapsed_ms = record.elapsed_ms;
         self.attempt.commit(segment, record).await?;
         tracing::debug!(segment, frames, elapsed_ms, "segment committed");
@@ -104,7 +100,6 @@ pub(crate) async fn encode(
         attempt,
         loaded,
         group: group.to_owned(),
-        stored_at: Arc::default(),
     };
     // A chunk whose segments are all there needs no worker, and no memory.
     let Next::One(first) = target.claim().await? else {
@@ -133,6 +128,7 @@ pub(crate) async fn encode(
         storing: 0,
         claiming: false,
         later: false,
+        made_at: None,
         question: None,
         steps: FuturesUnordered::new(),
         ended: None,
@@ -152,6 +148,8 @@ struct Encoding {
     claiming: bool,
     /// The next is claimed when one more is committed.
     later: bool,
+    /// When the worker had made a segment last.
+    made_at: Option<Instant>,
     /// The worker's open question for a segment.
     question: Option<oneshot::Sender<Next<Handed>>>,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
@@ -293,9 +291,13 @@ impl Encoding {
                     .open
                     .remove(&segment)
                     .ok_or_else(|| not_claimed(segment))?;
+                // It was begun while the one before was made, and that time is counted there.
+                let before = self.made_at.replace(Instant::now());
+                let since = before.map_or(unit.since, |before| before.max(unit.since));
+                let elapsed = since.elapsed();
                 self.storing += 1;
                 let target = self.target.clone();
-                let store = async move { Step::Stored(target.store(segment, unit).await) };
+                let store = async move { Step::Stored(target.store(segment, unit, elapsed).await) };
                 self.steps.push(Box::pin(store));
             }
             Made::Progress { segment, done } => {

@@ -14,6 +14,7 @@ use model::rendition::{Rendition, VideoCodec};
 use model::task::UnitRecord;
 use model::{Failure, FailureKind, Rational, content_key};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often the decoder's buffer may be filled for the time of a segment, so that what a worker holds
@@ -235,22 +236,22 @@ fn json_digest(value: &impl serde::Serialize) -> String {
 }
 
 impl AllFacts {
-    /// What the commit says of them.
+    /// What the commit says of them; they were made in so long, or found.
     pub(super) fn record(
         &self,
         context: &Context,
         frames: u32,
-        since: Option<Instant>,
+        elapsed: Option<Duration>,
     ) -> UnitRecord {
         let configs: Vec<&CodecConfig> = self.segments.iter().map(|facts| &facts.config).collect();
-        let elapsed = since.map_or(0, |since| since.elapsed().as_millis());
+        let elapsed_ms = elapsed.map_or(0, |elapsed| elapsed.as_millis());
         UnitRecord {
             digest: json_digest(&(&self.segments, &self.pictures)),
             config_digest: json_digest(&configs),
             frames,
             node: context.node.clone(),
-            elapsed_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
-            reused: since.is_none(),
+            elapsed_ms: u64::try_from(elapsed_ms).unwrap_or(u64::MAX),
+            reused: elapsed.is_none(),
         }
     }
 }

@@ -11,26 +11,27 @@ use model::task::{TaskState, Token};
 use model::{ChunkId, Failure, NodeId};
 use std::time::Duration;
 
-/// Who looks for ended leases, and what that spares.
+/// Who looks for ended leases, and what that spares: nobody could renew what ended in a gap of the looks.
 #[derive(Default)]
 pub(super) struct Watch {
     /// When somebody looked last.
     looked_ms: u64,
-    /// When somebody looked last after a long time in which nobody did.
-    back_ms: u64,
+    /// The latest time in which nobody looked for long: after the first, until the second.
+    gap_ms: (u64, u64),
 }
 
 impl Watch {
-    /// Notes a look; leases that ended by the answered time are spared.
-    fn look(&mut self, grace_ms: u64, now_ms: u64) -> u64 {
-        let away_ms = now_ms.saturating_sub(self.looked_ms);
-        let again_ms = self.back_ms.saturating_add(grace_ms.saturating_mul(2));
-        if away_ms > grace_ms / 2 && now_ms >= again_ms {
-            self.back_ms = now_ms;
+    /// Notes a look; leases that ended in the answered time are spared. A clock that was set back leaves no
+    /// times that are still to come.
+    fn look(&mut self, grace_ms: u64, now_ms: u64) -> Option<(u64, u64)> {
+        if self.looked_ms > now_ms || self.gap_ms.1 > now_ms {
+            (self.looked_ms, self.gap_ms) = (now_ms, (0, 0));
+        }
+        if now_ms - self.looked_ms > grace_ms / 2 {
+            self.gap_ms = (self.looked_ms, now_ms);
         }
         self.looked_ms = now_ms;
-        let is_spared = now_ms < self.back_ms.saturating_add(grace_ms);
-        if is_spared { self.back_ms } else { 0 }
+        (now_ms < self.gap_ms.1.saturating_add(grace_ms)).then_some(self.gap_ms)
     }
 }
 
@@ -133,26 +134,28 @@ impl State {
     ) -> bool {
         let is_unchanged = self.chunk(&told.chunk).is_some_and(|record| {
             let lease = record.chunk.lease.as_ref();
-            record.chunk.silent_attempts == told.silent_attempts
+            record.worked_at_ms == told.worked_at_ms
+                && record.chunk.silent_attempts == told.silent_attempts
                 && lease.is_some_and(|lease| lease.expires_at_ms <= now_ms)
         });
         is_unchanged && self.fail(&told.chunk, told.token, failure, disposition, now_ms)
     }
 
     pub(super) fn expired(&mut self, limit: u32, grace: Duration, now_ms: u64) -> Vec<Expired> {
-        let spared_ms = self.watch.look(milliseconds(grace), now_ms);
-        let ended = self
-            .leases
-            .iter()
-            .filter(|(ends_ms, _)| *ends_ms > spared_ms);
+        let spared = self.watch.look(milliseconds(grace), now_ms);
+        let is_spared =
+            |ends_ms: u64| spared.is_some_and(|(from, to)| from < ends_ms && ends_ms <= to);
+        let ended = self.leases.iter();
         let ended = ended.take_while(|(ends_ms, _)| *ends_ms <= now_ms);
+        let ended = ended.filter(|(ends_ms, _)| !is_spared(*ends_ms));
         let expired = ended.take(limit as usize).filter_map(|(_, id)| {
-            let chunk = &self.chunk(id)?.chunk;
-            let lease = chunk.lease.as_ref()?;
+            let record = self.chunk(id)?;
+            let lease = record.chunk.lease.as_ref()?;
             Some(Expired {
                 token: lease.token,
                 node: lease.node.clone(),
-                silent_attempts: chunk.silent_attempts,
+                silent_attempts: record.chunk.silent_attempts,
+                worked_at_ms: record.worked_at_ms,
                 chunk: id.clone(),
             })
         });

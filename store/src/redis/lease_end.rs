@@ -15,8 +15,11 @@ use std::time::Duration;
 pub(super) enum Ends {
     /// Whatever its time.
     AtOnce,
-    /// When its time is over and nothing was committed since.
-    AsTold { silent_attempts: u32 },
+    /// When its time is over and its holder did nothing since it was told of.
+    AsTold {
+        silent_attempts: u32,
+        worked_at_ms: u64,
+    },
 }
 
 impl RedisStore {
@@ -45,7 +48,10 @@ impl RedisStore {
         };
         let told = match ends {
             Ends::AtOnce => String::new(),
-            Ends::AsTold { silent_attempts } => silent_attempts.to_string(),
+            Ends::AsTold {
+                silent_attempts,
+                worked_at_ms,
+            } => format!("{silent_attempts} {worked_at_ms}"),
         };
         let arguments = [
             chunk.to_string(),
@@ -65,17 +71,19 @@ impl RedisStore {
     pub(super) async fn ended(&self, limit: u32, grace: Duration) -> Result<Vec<Expired>> {
         let arguments = [limit.to_string(), bounded_ms(grace).to_string()];
         let run = self.connection.run(&self.scripts.expired, &arguments);
-        let ended: Vec<(String, String, String, u32)> = run.await?;
-        let expired = ended
-            .into_iter()
-            .map(|(chunk, token, node, silent_attempts)| {
-                Ok(Expired {
-                    chunk: wire::parse("leases", &chunk)?,
-                    token: wire::token(&token)?,
-                    node: wire::parse("leases", &node)?,
-                    silent_attempts,
-                })
-            });
+        let ended: Vec<(String, String, String, u32, u64)> = run.await?;
+        let expired =
+            ended
+                .into_iter()
+                .map(|(chunk, token, node, silent_attempts, worked_at_ms)| {
+                    Ok(Expired {
+                        chunk: wire::parse("leases", &chunk)?,
+                        token: wire::token(&token)?,
+                        node: wire::parse("leases", &node)?,
+                        silent_attempts,
+                        worked_at_ms,
+                    })
+                });
         expired.collect()
     }
 }

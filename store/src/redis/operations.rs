@@ -295,6 +295,7 @@ impl Store for RedisStore {
     ) -> Result<bool> {
         let ends = Ends::AsTold {
             silent_attempts: lease.silent_attempts,
+            worked_at_ms: lease.worked_at_ms,
         };
         self.end(&lease.chunk, lease.token, failure, disposition, ends)
             .await

@@ -106,14 +106,27 @@ impl Fixture {
 
     /// Lets time go by.
     pub(super) async fn pass(&self, time: Duration) {
+        self.turn(time.as_millis() as i64).await;
+    }
+
+    /// Sets the clock back.
+    pub(super) async fn turn_back(&self, time: Duration) {
+        self.turn(-(time.as_millis() as i64)).await;
+    }
+
+    async fn turn(&self, by_ms: i64) {
         match &self.time {
-            Time::Manual(clock, _) => clock.advance(time),
+            Time::Manual(clock, _) => {
+                let by = Duration::from_millis(by_ms.unsigned_abs());
+                match by_ms < 0 {
+                    true => clock.set_back(by),
+                    false => clock.advance(by),
+                }
+            }
             Time::Redis(server) => {
                 let mut connection = Self::connection(server).await;
                 let mut command = redis::cmd("INCRBY");
-                command
-                    .arg(format!("{{magpie:{CELL}}}:4:clock"))
-                    .arg(time.as_millis() as u64);
+                command.arg(format!("{{magpie:{CELL}}}:4:clock")).arg(by_ms);
                 let _: u64 = command.query_async(&mut connection).await.unwrap();
             }
         }
@@ -199,14 +212,17 @@ impl Fixture {
         expired.into_iter().map(|lease| lease.chunk).collect()
     }
 
-    /// Ends a lease whose time is over, as one that was never silent before.
+    /// Ends a lease as it is told of now, or would be if its time were over.
     pub(super) async fn expire(&self, grant: &Grant) -> bool {
-        let lease = Expired {
+        let told = self.store.expired(100, Duration::ZERO).await.unwrap();
+        let told = told.into_iter().find(|lease| lease.chunk == grant.chunk);
+        let lease = told.unwrap_or_else(|| Expired {
             chunk: grant.chunk.clone(),
             token: grant.token,
             node: node("n1"),
             silent_attempts: 0,
-        };
+            worked_at_ms: 0,
+        });
         self.expire_as(&lease, retry(Duration::ZERO)).await
     }
 

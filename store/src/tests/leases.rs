@@ -18,13 +18,14 @@ pub(super) async fn a_lease_ends_unless_it_is_renewed(f: &Fixture) {
     assert_eq!(renewed, [Renewed::Held]);
     assert_eq!(f.store.expired(10, Duration::ZERO).await.unwrap(), []);
     f.pass(TTL / 2 + SECOND).await;
+    let first = f.store.expired(10, Duration::ZERO).await.unwrap();
     let ended = Expired {
         chunk: left.chunk.clone(),
         token: left.token,
         node: node("n1"),
         silent_attempts: 0,
+        worked_at_ms: first[0].worked_at_ms,
     };
-    let first = f.store.expired(10, Duration::ZERO).await.unwrap();
     assert_eq!(first, std::slice::from_ref(&ended));
     assert_eq!(
         f.store.expired(10, Duration::ZERO).await.unwrap(),
@@ -54,13 +55,14 @@ pub(super) async fn a_lease_that_nobody_ended_lives_on_with_its_holder(f: &Fixtu
     f.submit("j1", 50, &[run("j1", 4)]).await;
     let held = f.take("n1").await.unwrap();
     f.pass(TTL + SECOND).await;
-    assert_eq!(f.expired(Duration::ZERO).await.len(), 1);
+    let told = f.store.expired(10, Duration::ZERO).await.unwrap();
     assert_eq!(f.claim(&held).await, Claim::Unit(0));
     assert_eq!(f.commit(&held, 0).await, Committed::Accepted);
     let leases = [(held.chunk.clone(), held.token)];
     let renewed = f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
     assert_eq!(renewed, [Renewed::Held]);
-    assert!(!f.expire(&held).await, "it was found before it was renewed");
+    let ended = f.expire_as(&told[0], retry(Duration::ZERO)).await;
+    assert!(!ended, "it was found before it was renewed");
     assert_eq!(f.work_off(&held).await, [1, 2, 3]);
 }
 
@@ -85,7 +87,14 @@ pub(super) async fn a_lease_is_judged_by_what_it_was_when_it_ended(f: &Fixture) 
     assert!(!judged, "its holder said a word since");
     let third = f.store.expired(10, Duration::ZERO).await.unwrap();
     assert_eq!(third[0].silent_attempts, 0);
-    assert!(f.expire_as(&third[0], silent).await);
+    f.pass(SECOND).await;
+    assert_eq!(f.claim(&held).await, Claim::Unit(1));
+    assert!(
+        !f.expire_as(&third[0], silent).await,
+        "a claim is a word too"
+    );
+    let fourth = f.store.expired(10, Duration::ZERO).await.unwrap();
+    assert!(f.expire_as(&fourth[0], silent).await);
 }
 
 pub(super) async fn holders_have_time_to_come_back_after_the_farm_was_away(f: &Fixture) {
@@ -108,12 +117,53 @@ pub(super) async fn holders_have_time_to_come_back_after_the_farm_was_away(f: &F
     f.pass(grace / 3 + SECOND).await;
     let ended = [gone.chunk, late.chunk];
     assert_eq!(f.expired(grace).await, ended, "the grace is over");
-    // Who always asks late is told of everything too.
+    // Who always asks late is told of everything too, one gap later.
     f.pass(2 * grace).await;
-    assert!(f.expired(grace).await.is_empty());
+    assert_eq!(f.expired(grace).await, ended);
     f.pass(grace + SECOND).await;
     let ended = [ended.as_slice(), &[back.chunk]].concat();
     assert_eq!(f.expired(grace).await, ended);
+}
+
+pub(super) async fn holders_have_time_to_come_back_each_time(f: &Fixture) {
+    let grace = TTL;
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    f.expired(grace).await;
+    f.pass(2 * grace).await;
+    assert!(f.expired(grace).await.is_empty());
+    let held = f.take("n1").await.unwrap();
+    let leases = [(held.chunk.clone(), held.token)];
+    for _ in 0..3 {
+        f.pass(TTL + TTL / 3).await;
+        assert!(f.expired(grace).await.is_empty(), "nobody could renew");
+        f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+        f.pass(TTL / 3).await;
+        assert!(f.expired(grace).await.is_empty());
+        f.store.renew(&node("n1"), TTL, &leases).await.unwrap();
+    }
+    for _ in 0..4 {
+        f.pass(grace / 3 + SECOND).await;
+        let ended = f.expired(grace).await;
+        if !ended.is_empty() {
+            assert_eq!(ended, std::slice::from_ref(&held.chunk), "it fell silent");
+            return;
+        }
+    }
+    panic!("a silent holder keeps its lease");
+}
+
+pub(super) async fn a_clock_that_is_set_back_ends_no_reaping(f: &Fixture) {
+    let grace = TTL;
+    f.submit("j1", 50, &[run("j1", 4)]).await;
+    assert!(f.expired(grace).await.is_empty());
+    f.turn_back(60 * TTL).await;
+    let held = f.take("n1").await.unwrap();
+    for _ in 0..3 {
+        assert!(f.expired(grace).await.is_empty());
+        f.pass(grace / 3).await;
+    }
+    f.pass(SECOND).await;
+    assert_eq!(f.expired(grace).await, [held.chunk]);
 }
 
 pub(super) async fn the_end_of_a_job_tells_who_lost_its_leases(f: &Fixture) {

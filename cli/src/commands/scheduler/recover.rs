@@ -76,6 +76,7 @@ async fn recover(
     let lapses = store.lapses().await?;
     let mut config = Config::new(storage.clone(), Arc::new(store), SourceRoots::default());
     config.lapses = Some(lapses);
+    config.keep_ended = args.farm.keep_ended();
     let scheduler = Scheduler::new(config)?;
     let Some(recovered) = scheduler.recovery(stop.clone()).await else {
         return Ok(None);

@@ -5,7 +5,7 @@
 //! same on every machine.
 
 use super::HdrTransfer;
-use libm::{exp, log, pow};
+use libm::{exp, pow};
 
 /// Luminance of SDR's white, and of diffuse white in HDR, in cd/m² (ITU-R BT.2408-7, 3.2).
 pub const WHITE_NITS: f64 = 203.0;
@@ -96,11 +96,6 @@ pub fn sdr_signal(light: f64) -> f64 {
 /// The light of an SDR signal.
 pub fn sdr_light(signal: f64) -> f64 {
     pow(signal.clamp(0.0, 1.0), SDR_GAMMA)
-}
-
-/// The logarithm that tests measure colour differences with.
-pub fn ln(value: f64) -> f64 {
-    log(value)
 }
 
 /// One colour: red, green and blue signals of BT.2020 between 0 and 1 to those of BT.709. `peak` is the

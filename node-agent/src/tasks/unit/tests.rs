@@ -112,9 +112,9 @@ async fn a_right_segment_is_stored_bytes_first_and_found_again() {
     unit.add_pictures(picture_facts(), Bytes::new()).unwrap();
     let made = unit.store(&context).await.unwrap();
     let found = expected.find(&context).await.unwrap().unwrap();
-    let since = Some(Instant::now());
+    let elapsed = Some(Duration::from_millis(7));
     let (made, found) = (
-        made.record(&context, 2, since),
+        made.record(&context, 2, elapsed),
         found.record(&context, 2, None),
     );
     assert_eq!(
@@ -122,6 +122,7 @@ async fn a_right_segment_is_stored_bytes_first_and_found_again() {
         (found.digest, found.config_digest)
     );
     assert!(found.reused && !made.reused);
+    assert_eq!((found.elapsed_ms, made.elapsed_ms), (0, 7));
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 -- chunk, token, failure as JSON, 'dead' or 'retry', delay in ms, count to raise or nothing,
--- 1 for elsewhere, most failures kept, silent attempts that it must still have if its time has to be over,
--- or nothing -> 1 if it was ended
+-- 1 for elsewhere, most failures kept, silent attempts and last work that it must still have if its time
+-- has to be over, or nothing -> 1 if it was ended
 local chunk, now = load_chunk(ARGV[1]), now_ms()
 if not is_leased(chunk, ARGV[2]) then return 0 end
-if ARGV[9] ~= '' and (chunk.expires > now or chunk.silent_attempts ~= tonumber(ARGV[9])) then return 0 end
+local told = string.format('%d %d', chunk.silent_attempts, chunk.worked)
+if ARGV[9] ~= '' and (chunk.expires > now or ARGV[9] ~= told) then return 0 end
 local node, failures = chunk.node, {}
 for failure in string.gmatch(chunk.failures, '[^\n]+') do failures[#failures + 1] = failure end
 failures[#failures + 1] = now .. ' ' .. node .. ' ' .. ARGV[3]
